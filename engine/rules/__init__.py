@@ -1,0 +1,1 @@
+"""Rule sets: resolved, checked, compiled and run."""

@@ -1,0 +1,1 @@
+"""Units: the pint registry, Indian land units by place, exact conversion."""

@@ -1,0 +1,241 @@
+"""What is wrong with something a person wrote: where, what, why, and how to mend it.
+
+A fault in data is a `Problem`, never an exception. Every code has an entry in `CODES`, a heading
+in docs/errors.md and a folder in fixtures/errors that provokes it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: What ends a line for an editor; YAML and Python know more, which would shift the line numbers.
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+class ContractError(Exception):
+    """Something used the contracts in a way that its own code should have prevented."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """What a code stands for: a title for its heading, and a paragraph on meaning and cure."""
+
+    title: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault, in the author's own words and file.
+
+    `line` and `column` count from 1; 0 says that there is no place to point at. `length` is how
+    many characters are meant. `field` is the path as people write it: `floors[house].age`.
+    """
+
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    length: int = 1
+    field: str = ""
+    severity: str = "error"
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems sorted by file, line, column and code, each once."""
+    return tuple(
+        sorted(
+            dict.fromkeys(problems),
+            key=lambda problem: (problem.file, problem.line, problem.column, problem.code),
+        )
+    )
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of `words` that `word` was most likely meant to be, if any is near.
+
+    >>> nearest("land_vlaue", ["building_value", "land_value"])
+    'land_value'
+    """
+    lowered: dict[str, str] = {}
+    for candidate in words:
+        lowered.setdefault(candidate.lower(), candidate)
+    found = difflib.get_close_matches(word.lower()[:200], lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def shown(text: object, limit: int = 60) -> str:
+    """Somebody's text, safe to print inside a sentence: one line, no control characters, short."""
+    cleaned = "".join(map(_visible, str(text)[: limit + 1]))
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
+
+
+def render_problems(problems: Iterable[Problem], sources: Mapping[str, str]) -> str:
+    """The problems as a person reads them, with the lines they point at.
+
+    Args:
+        problems: in any order; they are sorted.
+        sources: the text of each file by the name its problems carry; a file without text
+            is shown without an excerpt.
+
+    Returns:
+        Text that ends with a newline, or nothing for no problems.
+    """
+    lines_of = {name: LINE_BREAK.split(text) for name, text in sources.items()}
+    return "\n".join(_render(problem, lines_of) for problem in in_order(problems))
+
+
+def problems_to_json(problems: Iterable[Problem]) -> list[dict[str, object]]:
+    """The problems as plain values, sorted, for programs."""
+    return [
+        {
+            "code": problem.code,
+            "file": problem.file,
+            "line": problem.line,
+            "column": problem.column,
+            "field": problem.field,
+            "what": problem.what,
+            "why": problem.why,
+            "fix": problem.fix,
+            "severity": problem.severity,
+        }
+        for problem in in_order(problems)
+    ]
+
+
+def _render(problem: Problem, lines_of: Mapping[str, list[str]]) -> str:
+    place = problem.file
+    if problem.line:
+        place += f":{problem.line}:{problem.column}"
+    head = f"{place}: " if place else ""
+    out = [f"{head}{problem.severity} {problem.code}: {problem.what}"]
+    lines = lines_of.get(problem.file, [])
+    if 0 < problem.line <= len(lines):
+        out += _excerpt(lines[problem.line - 1], problem)
+    if problem.field and problem.field not in problem.what:
+        out.append(f"  Field: {problem.field}")
+    if problem.why:
+        out.append(f"  {problem.why}")
+    if problem.fix:
+        out.append(f"  {problem.fix}")
+    out.append(f"  more: docs/errors.md#{problem.code}")
+    return "\n".join(out) + "\n"
+
+
+#: As wide as a terminal allows beside the line number.
+_EXCERPT = 100
+
+
+def _excerpt(line: str, problem: Problem) -> list[str]:
+    start = max(0, problem.column - 1)
+    # A minified JSON file is one line of a megabyte: only what surrounds the place is shown.
+    first = 0 if len(line) <= _EXCERPT else max(0, start - _EXCERPT // 2)
+    shown_line = line[first : first + _EXCERPT]
+    cut_left, cut_right = ("…" if first else ""), ("…" if first + _EXCERPT < len(line) else "")
+    before = cut_left + shown_line[: start - first]
+    meant = shown_line[start - first : start - first + max(1, problem.length)]
+    number = f"{problem.line:>5}"
+    text = "".join(map(_visible, cut_left + shown_line + cut_right))
+    return [
+        f"{number} | {text}".rstrip(),
+        f"{' ' * len(number)} | {' ' * _width(before)}{'^' * max(1, _width(meant))}",
+    ]
+
+
+def _visible(character: str) -> str:
+    if character == "\t":
+        return "→"
+    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _width(text: str) -> int:
+    """Cells on a screen: Devanagari vowel signs take none, wide characters two."""
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) == "Mn"
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+#: Every code there is. E1xx reading text, E2xx rule sets, E3xx FEEL, E4xx cases, contracts and
+#: quantities, E5xx profiles and field definitions, E6xx bundles, signatures and files on disk.
+CODES: Mapping[str, ErrorCode] = {
+    "E101": ErrorCode(
+        "Characters that cannot be text",
+        "The file is not UTF-8, or holds control characters or halves of characters. "
+        "Save it as UTF-8 from the editor and take out what was pasted in by accident.",
+    ),
+    "E102": ErrorCode(
+        "Not readable as YAML",
+        "The structure of the file breaks at this place: usually a quote or bracket that is not "
+        "closed, a colon without a blank after it, or a line that is not indented like its "
+        "neighbours. Nothing after the place has been read.",
+    ),
+    "E103": ErrorCode(
+        "A word that YAML readers turn into true, false or nothing",
+        "Some readers take NO, yes, on, off, True or NULL for a truth value or for nothing, "
+        "others for text. Write true, false or null if that is meant, and put quotes around the "
+        "word if it is text.",
+    ),
+    "E104": ErrorCode(
+        "A number that is not written plainly",
+        "Readers disagree about 012, 1e3, 0x1F, 1_000, +5, .5 and 12:30: one man's twelve is "
+        "another's ten. Write the number plainly, such as 1250.50, or put quotes around it if it "
+        "is not a number (a time, a PIN code, a survey number).",
+    ),
+    "E105": ErrorCode(
+        "A key written twice",
+        "Most readers keep the last of the two in silence. Keep the one that is right.",
+    ),
+    "E106": ErrorCode(
+        "Tags, anchors, aliases, merge keys and directives",
+        "YAML's !tags, &anchors, *aliases, << and %directives make a file mean something else "
+        "than it says. Write the value out where it is used; a text that begins with one of "
+        "these signs needs quotes.",
+    ),
+    "E107": ErrorCode(
+        "A key that is not text",
+        "The name before a colon is a word. Numbers, true, false, nothing, lists and mappings "
+        "are not names; put quotes around a name that looks like a number.",
+    ),
+    "E108": ErrorCode(
+        "A tab where only blanks may stand",
+        "A tab is as wide as the editor shows it, so indentation by tabs means nothing. "
+        "Use blanks.",
+    ),
+    "E109": ErrorCode(
+        "Several documents in one file",
+        "A line of three hyphens begins another document. One file holds one.",
+    ),
+    "E110": ErrorCode(
+        "Too large or too deep",
+        "The file is larger, or nested deeper, than anything a person writes. It may be "
+        "damaged, or be meant to do harm.",
+    ),
+    "E111": ErrorCode(
+        "Not readable as JSON",
+        "The structure of the file breaks at this place. Nothing after it has been read.",
+    ),
+    "E112": ErrorCode(
+        "A number beyond what is read",
+        "NaN and Infinity are not numbers of JSON, and a number of more than a hundred digits "
+        "is no figure of a report.",
+    ),
+    "E113": ErrorCode(
+        "Nothing in the file",
+        "The file is empty, or holds comments only.",
+    ),
+}

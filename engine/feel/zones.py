@@ -1,0 +1,38 @@
+"""Time zones by name, from the pinned tzdata package and never from the operating system."""
+
+from __future__ import annotations
+
+import datetime
+from functools import lru_cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """The zone names of the pinned tzdata package."""
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+@lru_cache(maxsize=600)
+def zone(name: str) -> ZoneInfo | None:
+    """The zone of a name such as `Asia/Kolkata`; None when tzdata does not know it."""
+    if name not in zone_names():
+        return None
+    entry = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    with entry.open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
+
+
+def zone_offset(name: str, year: int, month: int, day: int, second_of_day: int) -> int:
+    """Seconds east of UTC in a zone at a local time; 0 for an unknown zone.
+
+    Years outside Python's calendar use the same day of a year inside it: the Gregorian calendar
+    repeats after 400 years.
+    """
+    if not 1 < year < 9999:
+        year = 2000 + year % 400
+    local = datetime.datetime(year, month, day, tzinfo=zone(name))  # noqa: DTZ001 - may be None
+    local += datetime.timedelta(seconds=second_of_day)
+    offset = local.utcoffset()
+    return round(offset.total_seconds()) if offset is not None else 0

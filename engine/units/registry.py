@@ -65,7 +65,7 @@ class Unit:
 
     `worth` is exact, in the base units (square metre, metre, month, rupee, one); `definition`
     and `source` are the table's own words: `1 cent = 435.6 sqft`. `disputed` says that sources
-    differ on the worth.
+    differ on the worth, and `note` how.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Unit:
     definition: str
     source: str
     disputed: bool = False
+    note: str = ""
 
     @property
     def factor(self) -> Decimal:
@@ -224,7 +225,8 @@ class UnitRegistry:
         powers = self._powers_of(text)
         if isinstance(powers, UnitProblem):
             return powers
-        worth, definitions, sources, disputed = Fraction(1), [], [], False
+        worth, definitions, sources, notes = Fraction(1), list[str](), list[str](), list[str]()
+        disputed = False
         for name, exponent in powers:
             part = self._at(name, place)
             if isinstance(part, UnitProblem):
@@ -233,6 +235,7 @@ class UnitRegistry:
             if part.entry.factor is not None:
                 definitions.append(f"1 {part.written} = {part.entry.factor}")
                 sources.append(part.entry.source)
+            notes.append(part.entry.note or "")
             disputed = disputed or part.entry.disputed
         return Unit(
             name=written(dict(powers)),
@@ -242,6 +245,7 @@ class UnitRegistry:
             definition=_joined(*definitions),
             source=_joined(*sources),
             disputed=disputed,
+            note=_joined(*notes),
         )
 
     def _conversion(
@@ -362,7 +366,7 @@ class UnitRegistry:
 
     def _add_plurals(self) -> None:
         for text, name in list(self._spellings.items()):
-            if len(text) > 2 and text[-1].isalpha() and not text.endswith("s"):
+            if len(text) > 1 and text[-1].isalpha() and not text.endswith("s"):
                 self._spellings.setdefault(f"{text}s", name)
 
     def _at(self, name: str, place: Place | None) -> _Worth | UnitProblem:

@@ -10,21 +10,25 @@ says that there is none.
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
+from contracts.dates import Day, Moment
 from contracts.quantities import (
     Area,
     Length,
+    Measure,
     Money,
     Percent,
+    QuantityError,
     Rate,
     RatePerSqm,
     Years,
     check_number,
+    parse_number,
 )
 
 Text = Annotated[str, StringConstraints(max_length=4_000)]
@@ -33,12 +37,29 @@ LongText = Annotated[str, StringConstraints(max_length=40_000)]
 RowId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
-def _exact(raw: Any) -> Any:
-    return check_number(raw, str(raw)) if isinstance(raw, Decimal) else raw
+def _exact(raw: Any) -> Decimal:
+    try:
+        if isinstance(raw, str):
+            return parse_number(raw)
+        if isinstance(raw, int | Decimal) and not isinstance(raw, bool):
+            return check_number(Decimal(raw), str(raw))
+    except QuantityError as error:
+        raise PydanticCustomError("number", "{reason}", {"reason": str(error)}) from None
+    raise PydanticCustomError("number", "a number is written plainly, such as 1250.50")
+
+
+def _whole(raw: Any) -> Any:
+    if isinstance(raw, bool):
+        raise PydanticCustomError("number", "true and false are not numbers")
+    return raw
 
 
 Number = Annotated[Decimal, BeforeValidator(_exact)]
-Count = Annotated[int, Field(ge=0, le=100_000)]
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[WholeNumber, Field(ge=0, le=100_000)]
+Year = Annotated[WholeNumber, Field(ge=1500, le=2200)]
+#: true or false; "no" in quotes is a text.
+Flag = Annotated[bool, Strict()]
 
 ReportType = Literal["VALUATION", "DPR", "REVALUATION", "STAGE_PROGRESS"]
 BankType = Literal["SBI", "PSU_GENERIC", "COOP", "AGRI", "OTHER"]
@@ -72,8 +93,8 @@ class Meta(Part):
     purpose: Text | None = None
     report_number: Text | None = None
     report_version: Count | None = None
-    external_inspection_only: bool | None = None
-    npa_account: bool | None = None
+    external_inspection_only: Flag | None = None
+    npa_account: Flag | None = None
 
 
 class OwnerShare(Row):
@@ -132,7 +153,7 @@ class Floor(Row):
     roof_height: Length | None = None
     roof: Text | None = None
     use: Text | None = None
-    year_built: Annotated[int, Field(ge=1500, le=2200)] | None = None
+    year_built: Year | None = None
     age: Years | None = None
     residual: Years | None = None
     life: Years | None = None
@@ -220,18 +241,18 @@ class Boundaries(Part):
     south: Boundary | None = None
     east: Boundary | None = None
     west: Boundary | None = None
-    match: bool | None = None
+    match: Flag | None = None
 
 
 class DocumentSeen(Row):
     """A document the valuer saw, with who approved it and when."""
 
     kind: Text | None = None
-    seen: bool | None = None
+    seen: Flag | None = None
     authority: Text | None = None
     number: Text | None = None
-    dated: date | None = None
-    valid_until: date | None = None
+    dated: Day | None = None
+    valid_until: Day | None = None
 
 
 class Coordinates(Part):
@@ -252,7 +273,7 @@ class Tenancy(Part):
     expected_rent: Money | None = None
     lease_total: Years | None = None
     lease_remaining: Years | None = None
-    lease_start: date | None = None
+    lease_start: Day | None = None
 
 
 class Property(Part):
@@ -277,8 +298,8 @@ class Property(Part):
     tenure: Literal["FREEHOLD", "LEASEHOLD"] | None = None
     land_use: Text | None = None
     locality_class: Text | None = None
-    independent_access: bool | None = None
-    plot_demarcated: bool | None = None
+    independent_access: Flag | None = None
+    plot_demarcated: Flag | None = None
     violations: Text | None = None
     land_area: Area | None = None
     built_up_area: Area | None = None
@@ -286,7 +307,7 @@ class Property(Part):
     carpet_area: Area | None = None
     saleable_area: Area | None = None
     structure: Text | None = None
-    year_built: Annotated[int, Field(ge=1500, le=2200)] | None = None
+    year_built: Year | None = None
     age: Years | None = None
     residual: Years | None = None
     life: Years | None = None
@@ -325,7 +346,7 @@ class SaleInstance(Row):
     """A comparable sale."""
 
     location: Text | None = None
-    sold_on: date | None = None
+    sold_on: Day | None = None
     area: Area | None = None
     rate: Rate | None = None
     amount: Money | None = None
@@ -352,7 +373,7 @@ class ValuationInputs(Part):
     insurable_rate: Rate | None = None
     user_input_units: Text | None = None
     depreciation_percent: Percent | None = None
-    guideline_screenshot_present: bool | None = None
+    guideline_screenshot_present: Flag | None = None
     guideline_value: Money | None = None
     guideline: tuple[Guideline, ...] | None = None
     extras: tuple[Item, ...] | None = None
@@ -363,11 +384,11 @@ class ValuationInputs(Part):
     sale_instances: tuple[SaleInstance, ...] | None = None
     market_rate_range: tuple[Rate, Rate] | None = None
     rate_remark: Text | None = None
-    inspection_date: date | None = None
-    valuation_date: date | None = None
-    report_date: date | None = None
-    appointment_date: date | None = None
-    inspection_dates_mentioned: tuple[date, ...] | None = None
+    inspection_date: Day | None = None
+    valuation_date: Day | None = None
+    report_date: Day | None = None
+    appointment_date: Day | None = None
+    inspection_dates_mentioned: tuple[Day, ...] | None = None
 
 
 class StageItem(Row):
@@ -387,8 +408,8 @@ class Stage(Part):
     insurable_area: Area | None = None
     insurable_rate: Rate | None = None
     estimate: Money | None = None
-    estimate_reasonable: bool | None = None
-    plan_approved: bool | None = None
+    estimate_reasonable: Flag | None = None
+    plan_approved: Flag | None = None
     plinth_as_plan: Area | None = None
     plinth_at_site: Area | None = None
 
@@ -432,7 +453,7 @@ class PreviousValuation(Part):
     """The report that a revaluation follows."""
 
     report_number: Text | None = None
-    valued_on: date | None = None
+    valued_on: Day | None = None
     fmv: Money | None = None
     rate: Rate | None = None
     area: Area | None = None
@@ -443,9 +464,9 @@ class PreviousValuation(Part):
 class GroupHint(Part):
     """How many pictures a page may hold."""
 
-    min: Annotated[int, Field(ge=1, le=4)] | None = None
-    max: Annotated[int, Field(ge=2, le=4)] | None = None
-    preferred: Annotated[int, Field(ge=2, le=4)] | None = None
+    min: Annotated[WholeNumber, Field(ge=1, le=4)] | None = None
+    max: Annotated[WholeNumber, Field(ge=2, le=4)] | None = None
+    preferred: Annotated[WholeNumber, Field(ge=2, le=4)] | None = None
 
 
 class AnnexureItem(Part):
@@ -461,8 +482,8 @@ class AnnexureItem(Part):
 class ImageGrouping(Part):
     """Fewest and most pictures on a page."""
 
-    min: Annotated[int, Field(ge=1, le=4)] = 2
-    max: Annotated[int, Field(ge=2, le=4)] = 4
+    min: Annotated[WholeNumber, Field(ge=1, le=4)] = 2
+    max: Annotated[WholeNumber, Field(ge=2, le=4)] = 4
 
 
 class Annexures(Part):
@@ -491,7 +512,7 @@ class Stated(Row):
     """A figure that the report's draft states, to be checked against the computed one."""
 
     field: Text
-    amount: Text | Number
+    amount: Measure
     words: Text | None = None
 
 
@@ -537,7 +558,7 @@ class Audit(Part):
 
     snapshot_version: Count | None = None
     created_by: Text | None = None
-    created_at: datetime | None = None
+    created_at: Moment | None = None
 
 
 class Contract(Part):

@@ -238,4 +238,64 @@ CODES: Mapping[str, ErrorCode] = {
         "Nothing in the file",
         "The file is empty, or holds comments only.",
     ),
+    "E401": ErrorCode(
+        "A field that does not exist",
+        "A contract, case or other file has the fields that its schema names and no others, so "
+        "that a misspelt one is not lost without a word. The message names the nearest field, "
+        "and the part that has a field of this name.",
+    ),
+    "E402": ErrorCode(
+        "A field that must be there",
+        "Few fields must be there for a file to be read at all; what a report needs beside them "
+        "is a matter of readiness, not of reading.",
+    ),
+    "E403": ErrorCode(
+        "Not one of the words a field may have",
+        "The field has a fixed choice of words, written in these very letters.",
+    ),
+    "E404": ErrorCode(
+        "Not a number, or not a quantity",
+        "A quantity is a number, written plainly and without commas, and its unit: 6.59 cent, "
+        '900000 INR/cent, 5 crore INR, 3 bigha 2 katha, or {value: "6.59", unit: cent}. '
+        "It has at most 18 digits before the point and 12 after it.",
+    ),
+    "E405": ErrorCode(
+        "A value of another kind",
+        "The field holds one kind of value, such as a text, a list or true and false, and "
+        "another was written.",
+    ),
+    "E406": ErrorCode(
+        "Not a date",
+        "A date is written as year, month and day, 2026-03-31, and must exist in the calendar; "
+        "a moment as 2026-03-31T10:15:00, with its zone (+05:30) if it is known.",
+    ),
+    "E407": ErrorCode(
+        "Beyond the bounds of a field",
+        "The value is of the right kind, yet too large, too small, too long, or with signs that "
+        "the field cannot have.",
+    ),
+    "E408": ErrorCode(
+        "A patch that names a row nobody can find",
+        "A mapping in place of a list changes the rows it names by their id. Rows without an id, "
+        "and lists of plain values, can only be replaced as a whole.",
+    ),
+    "E409": ErrorCode(
+        "A patch that would leave something unreadable",
+        "After the patch the contract would not be one: a field that must be there would be "
+        "gone, or a list would become something else.",
+    ),
+    "E410": ErrorCode(
+        "A file outside the case's folder",
+        "Files of a case are named by their path below its folder, with '/' between folders. "
+        "A path from the root, a drive, '..' and signs that some systems do not allow in file "
+        "names are refused.",
+    ),
+    "E411": ErrorCode(
+        "Two rows with one name",
+        "Rows of a table are addressed by their id, evidence by its key: each needs its own.",
+    ),
+    "E412": ErrorCode(
+        "A link to evidence that is not there",
+        "A link names the key of a piece of evidence of the same case.",
+    ),
 }

@@ -236,6 +236,7 @@ class QuantityField:
             "rate": "900000 INR/cent",
             "years": "6 year",
             "length": "9.5 ft",
+            "measure": "5 crore INR",
         }
         bare = f"; a bare number is {self.default_unit}" if self.default_unit else ""
         text = {"type": "string", "maxLength": 200}
@@ -266,3 +267,5 @@ Rate = Annotated[Quantity, QuantityField("rate")]
 RatePerSqm = Annotated[Quantity, QuantityField("rate", "INR/sqm")]
 Years = Annotated[Quantity, QuantityField("years", "year")]
 Length = Annotated[Quantity, QuantityField("length")]
+#: Any of these; a bare number has the unit of what it is set against.
+Measure = Annotated[Quantity, QuantityField("measure")]

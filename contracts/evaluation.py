@@ -1,0 +1,209 @@
+"""What the engine found: every figure with its trace, every finding, and what is still missing.
+
+Frozen dataclasses rather than models: the engine makes hundreds of them for each case. In JSON a
+number is written as a plain decimal text; the `unit` beside it says how to read it back:
+
+- a unit of measure, or `number`: a decimal;
+- `date`: a date, written as 2026-03-31;
+- `text`, `boolean` or null: the value as it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from contracts.contract import Contract
+from contracts.dates import Day, parse_day
+from contracts.quantities import parse_number
+
+EVALUATION_SCHEMA: Literal["urn:zenops:evaluation:1"] = "urn:zenops:evaluation:1"
+
+Severity = Literal["note", "warning", "error"]
+#: SARIF's kinds of result.
+Outcome = Literal["pass", "fail", "not_applicable", "review", "open", "informational"]
+
+Scalar = Decimal | str | bool | date | None
+_SCALAR: dict[str, Any] = {"type": ["string", "boolean", "null"]}
+#: A value, or the values of a table's column.
+Value = Annotated[
+    Scalar | tuple[Scalar, ...],
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
+]
+
+_AS_IT_STANDS = frozenset({None, "text", "boolean"})
+
+
+class _Valued:
+    """Unknown keys are refused; values are read back from text by their unit."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        names = [
+            name for name in ("value", "unrounded", "given") if name in source.__dataclass_fields__
+        ]
+
+        def read(entry: Any) -> Any:
+            return replace(
+                entry, **{name: _value_read(getattr(entry, name), entry.unit) for name in names}
+            )
+
+        return core_schema.no_info_after_validator_function(read, handler(source))
+
+
+def _value_read(written: Any, unit: str | None) -> Any:
+    if isinstance(written, list | tuple):
+        return tuple(_value_read(item, unit) for item in written)
+    if unit in _AS_IT_STANDS or not isinstance(written, str):
+        return written
+    try:
+        return parse_day(written) if unit == "date" else parse_number(written)
+    except ValueError as error:
+        raise PydanticCustomError("number", "{reason}", {"reason": str(error)}) from None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue(_Valued):
+    """A value that a formula or a message used.
+
+    `written` is what the case says, where a unit had to be converted; `source` says where the
+    factor, the parameter or the override comes from.
+    """
+
+    name: str
+    value: Value
+    unit: str | None = None
+    written: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEntry(_Valued):
+    """One figure or decision: what came out, by which rule, from what.
+
+    `unrounded` is what the formula gave, `given` what the case states instead of it, `missing`
+    the fields that would make the figure known.
+    """
+
+    field: str
+    value: Value
+    unit: str | None
+    rule: str
+    source: str | None = None
+    formula: str | None = None
+    inputs: tuple[NamedValue, ...] = ()
+    unrounded: Value = None
+    rounding: str | None = None
+    given: Value = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found; `code` names the row too: `AGE_AND_LIFE[house]`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    code: str
+    name: str
+    severity: Severity
+    outcome: Outcome
+    message: str
+    remedy: str | None = None
+    fields: tuple[str, ...] = ()
+    values: tuple[NamedValue, ...] = ()
+    rule: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceMinimum:
+    """How many pieces a requirement asks for, and how many of the case's pieces count for it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    requirement: str
+    label: str
+    min: int
+    found: int
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The evidence that would fill a gap: for a field, for a requirement, or for both."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    message: str
+    field: str | None = None
+    requirement: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a report can be rendered, and what keeps it from being so.
+
+    `missing_fields` and `missing_field_evidence_links` hold field keys, `missing_evidence`
+    sentences, `warnings` sentences, `blocking_findings` codes.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    ready: bool
+    completeness_score: Annotated[int, Field(ge=0, le=100)]
+    missing_fields: tuple[str, ...] = ()
+    missing_evidence: tuple[str, ...] = ()
+    missing_field_evidence_links: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    required_evidence_minimums: tuple[EvidenceMinimum, ...] = ()
+    blocking_findings: tuple[str, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetIdentity:
+    """The rule set that was used, and the digest of its resolved form."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    id: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileIdentity:
+    """The profile that was used, its digest, and why it was chosen."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    id: str
+    version: int
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that one case, one rule set, one profile and one date give."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    as_of: Day | None
+    ruleset: RulesetIdentity
+    profile: ProfileIdentity
+    contract: Contract
+    findings: tuple[Finding, ...]
+    readiness: Readiness
+    trace: tuple[TraceEntry, ...] = ()
+    schema: Literal["urn:zenops:evaluation:1"] = EVALUATION_SCHEMA

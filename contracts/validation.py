@@ -1,0 +1,469 @@
+"""From values that were read to a model: what does not fit is said in the author's words.
+
+A validator of our own may refuse a value with a code of its own: it raises
+`PydanticCustomError("E207", "what is wrong", {"why": ..., "fix": ...})`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import types
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from contracts.problems import Problem, in_order, nearest, shown
+from contracts.quantities import QuantityError, QuantityField, plain, quantity_from
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from contracts.document import Document, Path
+
+M = TypeVar("M")
+
+
+def validate(
+    model: type[M], document: Document, path: Path = ()
+) -> tuple[M | None, tuple[Problem, ...]]:
+    """The model that a document holds, or everything that is wrong with it.
+
+    Args:
+        model: what the values should be.
+        document: read by `read_yaml` or `read_json`; its own problems are returned too.
+        path: where in the document the model's values stand; it must be there.
+
+    Returns:
+        The model, or None when there is any problem; the problems in order.
+    """
+    if document.value is None and document.problems:
+        return None, document.problems
+    value = document.value
+    for step in path:
+        value = value[step]
+    try:
+        result: M = _reader(model)(value)
+    except ValidationError as error:
+        # A place that could not be read has been reported; what follows from it is no news.
+        known = {(problem.line, problem.column) for problem in document.problems if problem.line}
+        found = [
+            problem
+            for problem in _problems(model, document, path, error)
+            if (problem.line, problem.column) not in known
+        ]
+        return None, in_order((*document.problems, *found))
+    return (None if document.problems else result), document.problems
+
+
+@cache
+def _reader(model: Any) -> Callable[[Any], Any]:
+    """What turns values into the model: a model's own reader, or one made for a dataclass."""
+    read = getattr(model, "model_validate", None)
+    return read or TypeAdapter(model).validate_python
+
+
+def _problems(
+    model: type[Any], document: Document, base: Path, error: ValidationError
+) -> Iterator[Problem]:
+    chosen: dict[Path, ErrorDetails] = {}
+    for path, details in _best_alternatives(document, base, error):
+        chosen.setdefault(path, details)
+    for path, details in chosen.items():
+        yield _Fault(model, document, base, path, details).problem()
+
+
+def _best_alternatives(
+    document: Document, base: Path, error: ValidationError
+) -> Iterator[tuple[Path, ErrorDetails]]:
+    """The errors with their paths; of the shapes that a value may have, the one that came nearest.
+
+    Pydantic reports every shape it tried, and marks them by steps that are not in the data.
+    """
+    tried: dict[Path, dict[str, list[tuple[Path, ErrorDetails]]]] = {}
+    for details in error.errors(include_url=False):
+        path, union, shape = _data_path(document, base, details)
+        if union is None:
+            yield path, details
+        else:
+            tried.setdefault(union, {}).setdefault(shape, []).append((path, details))
+    for shapes in tried.values():
+        yield from min(
+            shapes.values(),
+            key=lambda errors: (-max(len(path) for path, _ in errors), len(errors)),
+        )
+
+
+def _data_path(
+    document: Document, base: Path, details: ErrorDetails
+) -> tuple[Path, Path | None, str]:
+    """An error's path in the data, and, where a value has several shapes, its place and shape."""
+    value = document.value
+    for step in base:
+        value = value[step]
+    path: Path = ()
+    union: Path | None = None
+    shape = ""
+    loc = details["loc"]
+    for index, step in enumerate(loc):
+        inside = (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        )
+        if inside:
+            value = value[step]
+        elif details["type"] != "missing" or index < len(loc) - 1:
+            if union is None:
+                union, shape = path, str(step)
+            continue
+        path = (*path, step)
+    return path, union, shape
+
+
+class _Fault:
+    """One thing that does not fit, about to be said."""
+
+    def __init__(
+        self, model: type[Any], document: Document, base: Path, path: Path, error: Any
+    ) -> None:
+        self.model = model
+        self.document = document
+        self.inner = path
+        self.path = (*base, *path)
+        self.kind: str = error["type"]
+        self.message: str = error["msg"]
+        self.context: dict[str, Any] = error.get("ctx", {})
+        self.input = error["input"]
+        names = [step for step in self.path if isinstance(step, str)]
+        last = self.path[-1] if self.path else None
+        if isinstance(last, str):
+            self.name = f"'{shown(last)}'"
+        else:
+            self.name = f"this row of '{shown(names[-1])}'" if names else "the file"
+        self.fields = _annotations_at(model, path)
+
+    def problem(self) -> Problem:
+        kind = self.kind
+        if kind == "extra_forbidden":
+            return self._unknown()
+        if kind == "missing":
+            return self._missing()
+        if kind == "literal_error":
+            return self._not_one_of()
+        if kind in {"quantity", "number"}:
+            return self._not_a_figure()
+        if kind == "day":
+            return self._not_a_day()
+        if kind == "file_path":
+            return self._say(
+                "E410",
+                f"{self.name}: {self.context['reason']}",
+                why="A case is a folder that can be moved; its files lie inside it.",
+                fix="Write the path from the case's folder, such as evidence/front.jpg",
+            )
+        if re.fullmatch(r"E[0-9]{3}", kind):
+            return self._say(
+                kind,
+                self.message,
+                why=str(self.context.get("why", "")),
+                fix=str(self.context.get("fix", "")),
+            )
+        if kind in _BOUNDS:
+            return self._out_of_bounds()
+        if kind == "string_type" and type(self.input) is Decimal:
+            return self._say(
+                "E405",
+                f"{self.name} is a text, and {_written(self.input)} is written as a number",
+                why="A number would lose the zeros in front of it, so digits that are a name, a "
+                "PIN code or a survey number stand in quotes.",
+                fix=f'Write: {self.name[1:-1]}: "{_written(self.input)}"',
+            )
+        return self._another_kind()
+
+    def _say(
+        self, code: str, what: str, *, why: str = "", fix: str = "", key: bool = False
+    ) -> Problem:
+        return self.document.problem(code, self.path, what, why=why, fix=fix, key=key)
+
+    def _place(self) -> str:
+        """What the field belongs to, in words."""
+        outer = self.path[:-1]
+        names = [step for step in outer if isinstance(step, str)]
+        if not names:
+            return f"a {self.model.__name__.lower()}"
+        return (
+            f"a row of '{shown(names[-1])}'"
+            if isinstance(outer[-1], int)
+            else (f"'{shown('.'.join(names))}'")
+        )
+
+    def _unknown(self) -> Problem:
+        word = str(self.path[-1])
+        names = _field_names(_annotations_at(self.model, self.inner[:-1]))
+        near = nearest(word, names)
+        homes = [home for home in _homes(self.model).get(word, ()) if home]
+        fixes = []
+        if homes:
+            fixes.append(f"'{shown(word)}' is a field of {' and of '.join(homes[:2])}: move it.")
+        if near is not None and not (homes and near.lower() != word.lower()):
+            fixes.append(f"Did you mean '{near}'?")
+        if not fixes:
+            listed = ", ".join(sorted(names)[:15]) + (", ..." if len(names) > 15 else "")
+            fixes.append(f"Its fields are: {listed}." if names else "Take it out.")
+        return self._say(
+            "E401",
+            f"{self.name} is not a field of {self._place()}",
+            why="What no field holds would be lost without a word.",
+            fix=" ".join(fixes),
+            key=True,
+        )
+
+    def _missing(self) -> Problem:
+        if isinstance(self.path[-1], int):
+            return self._say(
+                "E402",
+                f"the list has fewer than {self.path[-1] + 1} entries",
+                why="Each of its places has a meaning of its own.",
+                fix="Write the entry that is missing.",
+            )
+        options = _options(self.fields)
+        name = self.path[-1]
+        example = options[0] if options else _example(self.fields)
+        one_of = f" (one of {_listed(options)})" if len(options) > 1 else ""
+        return self._say(
+            "E402",
+            f"{self._place()} has no {self.name}",
+            why="It cannot be read without.",
+            fix=f"Add: {name}: {example}{one_of}",
+        )
+
+    def _not_one_of(self) -> Problem:
+        options = _options(self.fields)
+        near = nearest(self.input, options) if isinstance(self.input, str) else None
+        return self._say(
+            "E403",
+            f"{_written(self.input)} is not a word that {self.name} may have",
+            why=f"It is {_listed(options)}.",
+            fix=f"Did you mean '{near}'?" if near else "Write one of these, in the same letters.",
+        )
+
+    def _not_a_figure(self) -> Problem:
+        # A mapping is described at the whole, so that the reason stands for all of its parts.
+        reason = str(self.context.get("reason", self.message))
+        hint = _hint(self.fields)
+        fix = f"Write it like this: {self.name[1:-1]}: {_example(self.fields)}"
+        if isinstance(self.input, str) and "," in self.input:
+            bare = self.input.replace(",", "")
+            with contextlib.suppress(QuantityError):
+                fix = f"Write it without commas: {quantity_from(bare, None)}"
+        return self._say(
+            "E404",
+            f"{self.name} cannot be read: {shown(reason, 200)}",
+            why=f"The field is {hint}." if hint else "",
+            fix=fix,
+        )
+
+    def _not_a_day(self) -> Problem:
+        hint, example = _hint(self.fields), _example(self.fields)
+        reason = str(self.context["reason"])
+        turned = re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})", str(self.input))
+        if turned:
+            # The Indian order, day first.
+            example = f"{turned[3]}-{turned[2]:0>2}-{turned[1]:0>2}"
+        return self._say(
+            "E406",
+            f"{self.name} is {hint}, and {_written(self.input)} is none",
+            why=reason[0].upper() + reason[1:] + ".",
+            fix=f"Write it like this: {self.name[1:-1]}: {example}",
+        )
+
+    def _out_of_bounds(self) -> Problem:
+        limit = next((value for key, value in self.context.items() if key != "pattern"), "")
+        what = _BOUNDS[self.kind].format(name=self.name, written=_written(self.input), limit=limit)
+        why, fix = "Nothing that a report holds lies beyond this bound.", ""
+        if self.input == "":
+            what, why = f"{self.name} is empty", "The field says nothing without a text."
+        if self.kind == "string_pattern_mismatch":
+            why = f"The form is {self.context.get('pattern')}, which excludes other signs."
+            fix = "Use letters, digits, '_', '-' and '.', without blanks."
+        return self._say("E407", what, why=why, fix=fix)
+
+    def _another_kind(self) -> Problem:
+        hint = _hint(self.fields) or "of another kind"
+        written = _written(self.input)
+        if self.kind == "value_error":
+            return self._say("E405", f"{self.name}: {shown(self.context.get('error', ''), 200)}")
+        if not self.path:
+            hint = "a mapping: lines of names and values"
+        name = f"{self.name[1:-1]}: " if self.name.startswith("'") else ""
+        return self._say(
+            "E405",
+            f"{self.name} is {hint}, and {written} is not",
+            why="The value is of another kind than the field holds.",
+            fix=f"Write it like this: {name}{_example(self.fields)}" if self.path else "",
+        )
+
+
+_BOUNDS = {
+    "greater_than_equal": "{name} is at least {limit}, and {written} is less",
+    "greater_than": "{name} is more than {limit}, and {written} is not",
+    "less_than_equal": "{name} is at most {limit}, and {written} is more",
+    "less_than": "{name} is less than {limit}, and {written} is not",
+    "string_too_long": "{name} is longer than {limit} characters",
+    "string_too_short": "{name} is empty, or has fewer than {limit} characters",
+    "string_pattern_mismatch": "{written} is not a form that {name} may have",
+    "too_long": "{name} has more entries than may be",
+    "too_short": "{name} has fewer entries than there must be",
+}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return f"'{shown(value)}'"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, Decimal):
+        return shown(plain(value))
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+#: What an annotation allows, without Annotated, Union and None: types with their metadata.
+_Shape = tuple[Any, tuple[Any, ...]]
+
+
+def _shapes(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[_Shape]:
+    origin: Any = get_origin(annotation)
+    if origin is Annotated:
+        inner, *extra = get_args(annotation)
+        yield from _shapes(inner, (*metadata, *extra))
+    elif origin in {Union, types.UnionType}:
+        for inner in get_args(annotation):
+            if inner is not type(None):
+                yield from _shapes(inner, metadata)
+    else:
+        yield annotation, metadata
+
+
+def _annotations_at(model: type[Any], path: Path) -> tuple[_Shape, ...]:
+    """What may stand at a path of a model; nothing if the model has no such place."""
+    current: tuple[_Shape, ...] = ((model, ()),)
+    for step in path:
+        current = tuple(shape for base, _ in current for shape in _inside(base, step))
+    return current
+
+
+def _inside(base: Any, step: str | int) -> Iterator[_Shape]:
+    origin: Any = get_origin(base)
+    if _is_model(base):
+        for name, field in base.model_fields.items():
+            if step == (field.alias or name):
+                yield from _shapes(field.annotation, tuple(field.metadata))
+    elif origin is dict:
+        yield from _shapes(get_args(base)[1])
+    elif origin is not None and isinstance(step, int):
+        entries = get_args(base)
+        if origin is not tuple or entries[-1] is Ellipsis:
+            yield from _shapes(entries[0])
+        elif step < len(entries):
+            yield from _shapes(entries[step])
+
+
+def _is_model(base: Any) -> bool:
+    return isinstance(base, type) and issubclass(base, BaseModel)
+
+
+def _field_names(shapes: tuple[_Shape, ...]) -> list[str]:
+    return [
+        field.alias or name
+        for base, _ in shapes
+        if _is_model(base)
+        for name, field in base.model_fields.items()
+    ]
+
+
+@cache
+def _homes(model: Any) -> dict[str, tuple[str, ...]]:
+    """For each field name below a model, the parts that have such a field."""
+    homes: dict[str, list[str]] = {}
+    seen: set[type] = set()
+
+    def visit(part: Any, where: str) -> None:
+        seen.add(part)
+        for name, field in getattr(part, "model_fields", {}).items():
+            homes.setdefault(field.alias or name, []).append(where)
+            for base, _ in _shapes(field.annotation):
+                below = f"{where}.{name}" if where else name
+                if _is_model(base) and base not in seen:
+                    visit(base, below)
+                for row, _ in _inside(base, 0):
+                    if _is_model(row) and row not in seen:
+                        visit(row, f"a row of {below}")
+
+    visit(model, "")
+    return {name: tuple(places) for name, places in homes.items()}
+
+
+_MEASURES = {
+    "money": ("an amount of money, such as 1250000 or 12.5 lakh INR", "1250000"),
+    "percent": ("a percentage, such as 7.71 %", "7.71 %"),
+    "area": ("an area with its unit, such as 6.59 cent", "6.59 cent"),
+    "rate": ("a rate with its unit, such as 900000 INR/cent", "900000 INR/cent"),
+    "years": ("a number of years, such as 6 year", "6 year"),
+    "length": ("a length with its unit, such as 9.5 ft", "9.5 ft"),
+}
+_ANY_MEASURE = ("a number with its unit, such as 5 crore INR", "5 crore INR")
+_TYPES: dict[Any, tuple[str, str]] = {
+    str: ("a text", "..."),
+    bool: ("true or false", "true"),
+    int: ("a whole number", "1"),
+    Decimal: ("a number, such as 1250.50", "1250.50"),
+    date: ("a date, such as 2026-03-31", "2026-03-31"),
+    datetime: ("a moment, such as 2026-03-31T10:15:00+05:30", "2026-03-31T10:15:00+05:30"),
+    dict: ("a mapping: lines of names and values", "{name: value}"),
+}
+
+
+def _described(shape: _Shape) -> tuple[str, str]:
+    """An annotation in words, and an example."""
+    base, metadata = shape
+    origin: Any = get_origin(base)
+    for item in metadata:
+        if isinstance(item, QuantityField):
+            return _MEASURES.get(item.kind, _ANY_MEASURE)
+    if origin is Literal:
+        words = tuple(map(str, get_args(base)))
+        return _listed(words), words[0]
+    if _is_model(base):
+        first = next((field.alias or name for name, field in base.model_fields.items()), "name")
+        return "a mapping: lines of names and values", f"{{{first}: ...}}"
+    if origin in {tuple, list}:
+        return "a list of entries", f"[{_example(tuple(_shapes(get_args(base)[0])))}]"
+    return _TYPES.get(origin or base, ("a value of another kind", "..."))
+
+
+def _hint(shapes: tuple[_Shape, ...]) -> str:
+    return " or ".join(dict.fromkeys(_described(shape)[0] for shape in shapes))
+
+
+def _example(shapes: tuple[_Shape, ...]) -> str:
+    return next((_described(shape)[1] for shape in shapes), "...")
+
+
+def _options(shapes: tuple[_Shape, ...]) -> tuple[str, ...]:
+    """The words of a choice, those inside a list of choices included."""
+    words: list[str] = []
+    for base, _ in shapes:
+        for inner in (base, *get_args(base)):
+            origin: Any = get_origin(inner)
+            if origin is Literal:
+                words += map(str, get_args(inner))
+    return tuple(words)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -318,14 +318,13 @@ class UnitRegistry:
     def _read_powers(self, text: str) -> tuple[tuple[str, int], ...] | UnitProblem:
         if len(text) > _MAX_TEXT:
             return UnitProblem("UNIT_UNKNOWN", f"'{shown(text)}' is too long for a unit")
+        text = spelled(re.sub(r"(?i)\bper\b", "per", text))
+        # "per cent" is read as "/cent", which has a slash and is one unit all the same.
         whole = self._spellings.get(folded(text))
         if whole is not None:
             return ((whole, 1),)
         powers: dict[str, int] = {}
-        numerator, *denominators = spelled(re.sub(r"(?i)\bper\b", "per", text)).split("/")
-        whole = self._spellings.get(folded(f"/{denominators[0]}")) if denominators else None
-        if not numerator and whole is not None and len(denominators) == 1:
-            return ((whole, 1),)
+        numerator, *denominators = text.split("/")
         for exponent, part in [(1, numerator), *((-1, part) for part in denominators)]:
             for factor in part.split("*"):
                 if factor.strip() == _ONE:

@@ -102,6 +102,7 @@ BASE = {"name": "sqm", "dimension": "area", "source": "SI"}
         ([BASE, {**BASE, "name": "are", "factor": "0 sqm"}], "positive"),
         ([BASE, {**BASE, "name": "are", "factor": "hundred sqm"}], "not a number with a unit"),
         ([BASE, {**BASE, "factor": "2 sqm"}], "two worths everywhere"),
+        ([BASE, {**BASE, "dimension": "length"}], "sqm has two dimensions"),
         ([BASE, {**BASE, "name": "are", "factor": "1 sqm", "aliases": ["Sqm"]}], "both for"),
         (
             [BASE, {**BASE, "name": "cent", "factor": "1 sqm", "places": [{"state": "Kerela"}]}],
@@ -124,6 +125,13 @@ BASE = {"name": "sqm", "dimension": "area", "source": "SI"}
 def test_a_table_that_contradicts_itself_is_refused(units, fault):
     with pytest.raises(ValueError, match=fault):
         LandUnits.model_validate(_table(units=units))
+
+
+def test_a_district_of_no_listed_state_is_refused():
+    districts = [{"name": "Kollam", "state": "Kerela"}]
+
+    with pytest.raises(ValueError, match="district Kollam: no state 'Kerela'"):
+        LandUnits.model_validate(_table(districts=districts))
 
 
 def test_two_values_at_one_place_are_ambiguous_whatever_the_table_says_of_qualifiers():

@@ -20,6 +20,7 @@ from engine.units import Place, Unit, UnitProblem, written
         ("feet", "ft"),
         ("yrs", "year"),
         ("%", "percent"),
+        ("Per Cent", "percent"),
         ("₹", "INR"),
         ("Rs. per Sq.Ft.", "INR/sqft"),
         ("INR PER cent", "INR/cent"),
@@ -157,6 +158,12 @@ def test_a_length_is_no_area(registry):
 
     assert found.code == "UNIT_WRONG_KIND"
     assert found.message == "m measures length, sqft area"
+
+
+def test_an_unknown_target_is_a_problem_too(registry):
+    found = problem(registry, "5 sqft", None, "sqmm")
+
+    assert (found.code, found.suggestions) == ("UNIT_UNKNOWN", ("sqm",))
 
 
 def test_terms_of_several_kinds_do_not_add_up(registry):

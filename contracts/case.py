@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -10,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 from contracts.contract import Contract, Count, Flag, Part, RowId, Text
 from contracts.dates import Day
 from contracts.evidence import Evidence, FieldLink, FilePath
-from contracts.problems import nearest, shown
+from contracts.problems import in_order, nearest, shown
 from contracts.quantities import Measure, QuantityError, quantity_from
 from contracts.validation import validate
 
@@ -128,7 +127,7 @@ def read_case(document: Document) -> tuple[Case | None, tuple[Problem, ...]]:
         case, problems = validate(Case, document)
         at = ("contract",)
     crossed = (*_duplicate_rows(document, at), *_evidence_problems(document))
-    return (None, (*problems, *crossed)) if crossed else (case, problems)
+    return (None, in_order((*problems, *crossed))) if crossed else (case, problems)
 
 
 def _duplicate_rows(document: Document, at: Path) -> list[Problem]:
@@ -181,16 +180,21 @@ def _list(value: dict[str, Any], name: str) -> list[Any]:
 
 
 def _repeated(document: Document, rows: list[Any], path: Path, name: str) -> list[Problem]:
-    names = [row.get(name) if isinstance(row, dict) else None for row in rows]
-    texts = Counter(text for text in names if isinstance(text, str))
-    return [
-        document.problem(
-            "E411",
-            (*path, index, name),
-            f"'{shown(text)}' is the {name} of two rows of one table",
-            why=f"Rows are addressed by '{name}', so that each needs its own.",
-            fix=f"Give this row another {name}.",
-        )
-        for index, text in enumerate(names)
-        if isinstance(text, str) and texts[text] > 1 and names.index(text) != index
-    ]
+    found: list[Problem] = []
+    seen: set[str] = set()
+    for index, row in enumerate(rows):
+        text = row.get(name) if isinstance(row, dict) else None
+        if not isinstance(text, str):
+            continue
+        if text in seen:
+            found.append(
+                document.problem(
+                    "E411",
+                    (*path, index, name),
+                    f"'{shown(text)}' is the {name} of two rows of one table",
+                    why=f"Rows are addressed by '{name}', so that each needs its own.",
+                    fix=f"Give this row another {name}.",
+                )
+            )
+        seen.add(text)
+    return found

@@ -47,7 +47,9 @@ def validate(
     for step in path:
         value = value[step]
     try:
-        result: M = _reader(model)(value)
+        # mypy does not count a type variable among what can be hashed.
+        key: Any = model
+        result: M = _reader(key)(value)
     except ValidationError as error:
         # A place that could not be read has been reported; what follows from it is no news.
         known = {(problem.line, problem.column) for problem in document.problems if problem.line}
@@ -129,7 +131,7 @@ class _Fault:
     def __init__(
         self, model: type[Any], document: Document, base: Path, path: Path, error: Any
     ) -> None:
-        self.model = model
+        self.model: Any = model
         self.document = document
         self.inner = path
         self.path = (*base, *path)

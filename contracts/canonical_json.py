@@ -1,0 +1,85 @@
+"""One JSON text for one meaning: RFC 8785, with decimals written as plain texts.
+
+What is absent and what is null mean the same in our models, so neither is written; the dataclasses
+of an evaluation keep their nulls, because there "not known" is an answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import rfc8785
+from pydantic import BaseModel
+
+from contracts.problems import ContractError
+from contracts.quantities import Quantity, plain
+
+
+class NotPlainError(ContractError):
+    """A value that has no form in canonical JSON."""
+
+
+def to_plain(value: Any) -> Any:
+    """A value as JSON holds it: mappings, lists, texts, whole numbers, true, false and null.
+
+    Decimals become plain texts, dates ISO 8601, quantities what a person would write.
+
+    Raises:
+        NotPlainError: the value, or a part of it, is a float or some other thing.
+
+    >>> to_plain({"a": Decimal("1E+3"), "b": (date(2026, 3, 31), None)})
+    {'a': '1000', 'b': ['2026-03-31', None]}
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Quantity):
+        return value.to_json()
+    if isinstance(value, BaseModel):
+        return {
+            key: to_plain(inner)
+            for name, key in _keys(type(value))
+            if (inner := getattr(value, name)) is not None
+        }
+    if isinstance(value, Mapping):
+        return {_key(key): to_plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(inner) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
+    raise NotPlainError(f"a {type(value).__name__} has no form in canonical JSON")
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one text of a value: RFC 8785 bytes of its plain form."""
+    return rfc8785.dumps(to_plain(value))
+
+
+def digest(value: Any) -> str:
+    """The sha256, in hexadecimal, of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise NotPlainError(f"a key is a text, not a {type(key).__name__}")
+    return key

@@ -1,21 +1,26 @@
-"""The built-in functions by name."""
+"""The built-in functions of FEEL by name (DMN 1.5, 10.3.4)."""
 
 from __future__ import annotations
 
-BUILT_INS: dict[str, object] = dict.fromkeys(
-    [
-        "date", "time", "date and time", "duration", "years and months duration", "number",
-        "string", "not", "substring", "string length", "upper case", "lower case",
-        "substring before", "substring after", "replace", "contains", "starts with", "ends with",
-        "matches", "split", "string join", "list contains", "list replace", "count", "min", "max",
-        "sum", "mean", "all", "any", "sublist", "append", "concatenate", "insert before",
-        "remove", "reverse", "index of", "union", "distinct values", "flatten", "product",
-        "median", "stddev", "mode", "sort", "decimal", "floor", "ceiling", "round up",
-        "round down", "round half up", "round half down", "abs", "modulo", "sqrt", "log", "exp",
-        "odd", "even", "before", "after", "meets", "met by", "overlaps", "overlaps before",
-        "overlaps after", "finishes", "finished by", "includes", "during", "starts",
-        "started by", "coincides", "day of year", "day of week", "month of year", "week of year",
-        "is", "get value", "get entries", "context", "context put", "context merge", "now",
-        "today", "range",
-    ]
-)  # fmt: skip
+from engine.feel.context_functions import CONTEXT_FUNCTIONS
+from engine.feel.conversion_functions import CONVERSION_FUNCTIONS
+from engine.feel.invocation import BuiltIn
+from engine.feel.list_functions import LIST_FUNCTIONS
+from engine.feel.number_functions import NUMBER_FUNCTIONS
+from engine.feel.range_functions import RANGE_FUNCTIONS
+from engine.feel.string_functions import STRING_FUNCTIONS
+from engine.feel.temporal_functions import TEMPORAL_FUNCTIONS
+
+BUILT_INS: dict[str, BuiltIn] = {
+    built_in.name: built_in
+    for table in (
+        CONVERSION_FUNCTIONS,
+        STRING_FUNCTIONS,
+        LIST_FUNCTIONS,
+        NUMBER_FUNCTIONS,
+        TEMPORAL_FUNCTIONS,
+        CONTEXT_FUNCTIONS,
+        RANGE_FUNCTIONS,
+    )
+    for built_in in table
+}

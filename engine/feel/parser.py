@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import NoReturn
 
 from engine.feel import nodes
 from engine.feel.bounds import DEFAULT_BOUNDS, Bounds
-from engine.feel.errors import FeelNestingLimitError, FeelSyntaxError, FeelTextLimitError
+from engine.feel.errors import (
+    FeelNestingLimitError,
+    FeelNumberLimitError,
+    FeelSyntaxError,
+    FeelTextLimitError,
+)
 from engine.feel.lexer import Token, tokens_of, unescaped
 from engine.feel.built_ins import BUILT_INS
+from engine.feel.run import arithmetic
 from engine.feel.temporal import parse_temporal
 
 KEYWORDS = frozenset(
@@ -441,7 +447,7 @@ class _Parser:
         token = self.token
         if token.kind == "number":
             self.position += 1
-            return nodes.Literal(Decimal(token.text), start=token.start, end=token.end)
+            return nodes.Literal(self.number(token), start=token.start, end=token.end)
         if token.kind == "string":
             self.position += 1
             return nodes.Literal(unescaped(token.text), start=token.start, end=token.end)
@@ -460,6 +466,14 @@ class _Parser:
             if token.text == "{":
                 return self.context()
         self.refuse(f"an expression is missing before {self.found()}")
+
+    def number(self, token: Token) -> Decimal:
+        try:
+            return arithmetic(self.bounds.exponent).create_decimal(token.text)
+        except DecimalException:
+            raise FeelNumberLimitError(
+                f"a number has an exponent beyond {self.bounds.exponent}"
+            ) from None
 
     def name_or_keyword(self, token: Token) -> nodes.Node:
         name = self.known_name()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -35,4 +36,15 @@ def zone_offset(name: str, year: int, month: int, day: int, second_of_day: int) 
     local = datetime.datetime(year, month, day, tzinfo=zone(name))  # noqa: DTZ001 - may be None
     local += datetime.timedelta(seconds=second_of_day)
     offset = local.utcoffset()
+    return round(offset.total_seconds()) if offset is not None else 0
+
+
+def offset_at(name: str, instant: Decimal) -> int:
+    """Seconds east of UTC in a zone at an instant, in seconds since 1970-01-01 UTC."""
+    # 400 Gregorian years have 12,622,780,800 seconds; the calendar then repeats.
+    second = int(instant)
+    if not -62_000_000_000 < second < 253_000_000_000:
+        second %= 12_622_780_800
+    utc = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second)
+    offset = utc.astimezone(zone(name)).utcoffset()
     return round(offset.total_seconds()) if offset is not None else 0

@@ -1,0 +1,194 @@
+"""Values of Python to values of FEEL and back, without loss.
+
+| FEEL | Python |
+| --- | --- |
+| number | `Decimal`; `int` is taken too, binary floats are refused |
+| date, time, date and time | `datetime.date`, `.time`, `.datetime` when they can hold the value |
+| days and time duration | `datetime.timedelta` when it can hold the value |
+| years and months duration | `YearsMonthsDuration` |
+| list, context | `list`, `dict` |
+| range, function | `FeelRange`, `FeelFunction` |
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation, Overflow
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from engine.feel.errors import FeelNumberLimitError
+from engine.feel.temporal import (
+    SECONDS_A_DAY,
+    Date,
+    DateTime,
+    DaysTimeDuration,
+    Time,
+    YearsMonthsDuration,
+)
+from engine.feel.values import FeelFunction, FeelRange, Value
+from engine.feel.zones import zone
+
+if TYPE_CHECKING:
+    from engine.feel.run import Run
+
+_AS_IT_IS = frozenset(
+    {type(None), bool, str, Date, Time, DateTime, DaysTimeDuration, YearsMonthsDuration}
+)
+
+
+def from_python(run: Run, value: Any) -> Value:
+    """The FEEL value of a Python value; null, with a reason, for a type that FEEL lacks."""
+    value_type = type(value)
+    if value_type is Decimal:
+        return _number(run, value)
+    if value_type in _AS_IT_IS:
+        return run.string(value) if value_type is str else value
+    if isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, (int, Decimal)):
+        return _number(run, value)
+    if isinstance(value, str):
+        return run.string(str.__str__(value))
+    if isinstance(value, Mapping):
+        run.tick(len(value))
+        return {key: from_python(run, item) for key, item in value.items() if isinstance(key, str)}
+    if isinstance(value, (list, tuple)):
+        run.tick(run.items(len(value)))
+        return [from_python(run, item) for item in value]
+    if isinstance(value, FeelRange):
+        ends = (from_python(run, end) for end in (value.low, value.high))
+        return FeelRange(*ends, value.low_closed, value.high_closed)
+    if isinstance(value, FeelFunction):
+        return value
+    return _temporal(run, value)
+
+
+def _number(run: Run, value: int | Decimal) -> Decimal | None:
+    try:
+        number = run.numbers.plus(Decimal(value))
+    except Overflow:
+        raise FeelNumberLimitError(
+            f"a number of the context has an exponent beyond {run.bounds.exponent}"
+        ) from None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        return run.null("a number of the context is not finite")
+    return number
+
+
+def _temporal(run: Run, value: Any) -> Value:
+    if isinstance(value, datetime.datetime):
+        date = Date(value.year, value.month, value.day)
+        return DateTime(date, _time(value, value.utcoffset()))
+    if isinstance(value, datetime.date):
+        return Date(value.year, value.month, value.day)
+    if isinstance(value, datetime.time):
+        return _time(value, value.utcoffset())
+    if isinstance(value, datetime.timedelta):
+        seconds = value.days * SECONDS_A_DAY + value.seconds
+        return DaysTimeDuration(seconds + Decimal(value.microseconds).scaleb(-6))
+    if isinstance(value, float):
+        return run.null("a binary float is not an exact number: pass a Decimal")
+    return run.null(f"FEEL has no value for a Python {type(value).__name__}")
+
+
+def _time(value: datetime.time | datetime.datetime, offset: datetime.timedelta | None) -> Time:
+    zone_value: int | str | None = None
+    if isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key and zone(value.tzinfo.key):
+        zone_value = value.tzinfo.key
+    elif offset is not None:
+        zone_value = round(offset.total_seconds())
+    second = value.second + Decimal(value.microsecond).scaleb(-6)
+    return Time(value.hour, value.minute, second.normalize() + 0, zone_value)
+
+
+def to_python(run: Run, value: Value) -> Any:
+    """The Python value of a FEEL value; the types of `temporal` stay where Python's cannot hold it."""
+    if isinstance(value, list):
+        run.tick(len(value))
+        return [to_python(run, item) for item in value]
+    if isinstance(value, dict):
+        run.tick(len(value))
+        return {key: to_python(run, item) for key, item in value.items()}
+    if isinstance(value, FeelRange):
+        ends = (to_python(run, end) for end in (value.low, value.high))
+        return FeelRange(*ends, value.low_closed, value.high_closed)
+    if isinstance(value, (Date, Time, DateTime, DaysTimeDuration)):
+        return _python_temporal(value)
+    return value
+
+
+def _python_temporal(value: Date | Time | DateTime | DaysTimeDuration) -> Any:
+    if isinstance(value, Date):
+        if not datetime.MINYEAR <= value.year <= datetime.MAXYEAR:
+            return value
+        return datetime.date(value.year, value.month, value.day)
+    if isinstance(value, DaysTimeDuration):
+        microseconds = _microseconds(value.seconds)
+        limit = datetime.timedelta.max // datetime.timedelta(microseconds=1)
+        if microseconds is None or abs(microseconds) > limit:
+            return value
+        return datetime.timedelta(microseconds=microseconds)
+    time = value if isinstance(value, Time) else value.time
+    microseconds = _microseconds(time.second)
+    if microseconds is None:
+        return value
+    second, microsecond = divmod(microseconds, 1_000_000)
+    clock = datetime.time(time.hour, time.minute, second, microsecond, _python_zone(time.zone))
+    if isinstance(value, Time):
+        return clock
+    date = _python_temporal(value.date)
+    return datetime.datetime.combine(date, clock) if isinstance(date, datetime.date) else value
+
+
+def _microseconds(seconds: Decimal) -> int | None:
+    """Seconds in microseconds; None when that would lose digits."""
+    scaled = seconds.scaleb(6)
+    return int(scaled) if scaled == int(scaled) else None
+
+
+def _python_zone(zone_value: int | str | None) -> datetime.tzinfo | None:
+    if isinstance(zone_value, str):
+        return zone(zone_value)
+    if zone_value is None:
+        return None
+    if zone_value == 0:
+        return datetime.UTC
+    return datetime.timezone(datetime.timedelta(seconds=zone_value))
+
+
+class Variables:
+    """The variables of one or more evaluations: each is converted once, when it is first read.
+
+    Hand the same `Variables` to several evaluations to convert large lists once.
+    """
+
+    __slots__ = ("_converted", "_given")
+
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        self._given: dict[str, Any] = dict(given) if given else {}
+        self._converted: dict[str, Value] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._given[name] = value
+        self._converted.pop(name, None)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The variables as they were handed over."""
+        return self._given
+
+    def read(self, run: Run, name: str, missing: Value) -> Value:
+        """The FEEL value of a variable, or `missing`."""
+        if name in self._converted:
+            return self._converted[name]
+        if name not in self._given:
+            return missing
+        value = self._converted[name] = from_python(run, self._given[name])
+        return value

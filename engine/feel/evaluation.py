@@ -1,0 +1,199 @@
+"""The way in: FEEL text or a syntax tree, and the caller's variables, to a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import DecimalException
+from typing import Any
+
+from engine.feel import nodes
+from engine.feel.bounds import DEFAULT_BOUNDS, Bounds
+from engine.feel.conversion import Variables, from_python, to_python
+from engine.feel.errors import FeelNestingLimitError, FeelNumberLimitError
+from engine.feel.interpreter import Closure, Scope, compiled
+from engine.feel.parser import parse_expression, parse_unary_tests
+from engine.feel.properties import PROPERTY_NAMES
+from engine.feel.run import Reason, Run
+from engine.feel.values import FeelFunction, Value
+
+# Compiled trees, by identity: hashing a tree would cost more than evaluating it.
+_COMPILED: dict[int, tuple[nodes.Node, Closure]] = {}
+_COMPILED_KEPT = 8192
+# How deep names of entries are looked for in the caller's variables.
+_ENTRY_LEVELS = 6
+_ENTRY_SAMPLE = 20
+
+ExtraFunctions = Mapping[str, Callable[..., Any]]
+
+
+def evaluate(
+    text: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    today: Any = None,
+    now: Any = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> Any:
+    """The value of a FEEL expression.
+
+    Args:
+        text: the expression.
+        context: its variables; keys may hold spaces.
+        today: what `today()` gives, a `datetime.date`; null when not said.
+        now: what `now()` gives, a `datetime.datetime`; null when not said.
+        bounds: what the evaluation may use.
+
+    Returns:
+        Decimal, str, bool, None, list, dict, `datetime.date`, `.time`, `.datetime` or
+        `.timedelta`, or a type of this package where Python has none that holds the value:
+        `YearsMonthsDuration`, `FeelRange`, `FeelFunction`, and `Date`, `Time`, `DateTime`,
+        `DaysTimeDuration` beyond Python's years and microseconds. A fault inside the expression
+        gives None.
+
+    Raises:
+        FeelSyntaxError: the text is no FEEL expression.
+        FeelLimitError: a bound is crossed.
+
+    >>> evaluate("price * (1 - discount)", {"price": 200, "discount": Decimal("0.05")})
+    Decimal('190.00')
+    """
+    value, _ = evaluate_with_reasons(text, context, today=today, now=now, bounds=bounds)
+    return value
+
+
+def evaluate_with_reasons(
+    text: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    today: Any = None,
+    now: Any = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> tuple[Any, tuple[Reason, ...]]:
+    """The value of an expression, and why each null inside it came; else as `evaluate`."""
+    run = Run(bounds)
+    with _guarded(run):
+        variables = Variables(context)
+        node = parse_expression(text, variables, entries=entry_names(variables), bounds=bounds)
+        return _result(run, node, Scope(run, {}, None, variables), today, now), tuple(run.reasons)
+
+
+def evaluate_unary_tests(
+    text: str,
+    value: Any,
+    context: Mapping[str, Any] | None = None,
+    *,
+    today: Any = None,
+    now: Any = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> bool | None:
+    """Whether a value passes the unary tests of a decision table's cell; null when undecided.
+
+    Raises:
+        FeelSyntaxError: the text is no list of unary tests.
+        FeelLimitError: a bound is crossed.
+    """
+    run = Run(bounds)
+    with _guarded(run):
+        variables = Variables({**(context or {}), "?": value})
+        node = parse_unary_tests(text, variables, entries=entry_names(variables), bounds=bounds)
+        verdict = _result(run, node, Scope(run, {}, None, variables), today, now)
+    return verdict if isinstance(verdict, bool) else None
+
+
+def evaluate_node(
+    node: nodes.Node,
+    context: Mapping[str, Any] | Variables | None = None,
+    *,
+    functions: ExtraFunctions | None = None,
+    today: Any = None,
+    now: Any = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    reasons: list[Reason] | None = None,
+) -> Any:
+    """The value of a syntax tree.
+
+    Args:
+        node: from `parse_expression` or `parse_unary_tests`; the latter tests the variable `?`.
+        context: the variables; a `Variables` is converted once for many evaluations.
+        functions: more functions by FEEL name. Each takes its arguments as FEEL values by
+            position and returns a FEEL or Python value.
+        today: what `today()` gives.
+        now: what `now()` gives.
+        bounds: what the evaluation may use.
+        reasons: filled with why nulls came.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        FeelLimitError: a bound is crossed.
+    """
+    run = Run(bounds)
+    if reasons is not None:
+        run.reasons = reasons
+    with _guarded(run):
+        variables = context if isinstance(context, Variables) else Variables(context)
+        extra = Scope(run, _extra_functions(functions)) if functions else None
+        return _result(run, node, Scope(run, {}, extra, variables), today, now)
+
+
+class _guarded:  # noqa: N801 - reads as a statement where it is used
+    """Turns what Python runs out of into named limits."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None and issubclass(kind, RecursionError):
+            raise FeelNestingLimitError("the expression or a value is nested too deep") from None
+        if kind is not None and issubclass(kind, (DecimalException, MemoryError)):
+            raise FeelNumberLimitError("a number is too large") from None
+
+
+def _result(run: Run, node: nodes.Node, scope: Scope, today: Any, now: Any) -> Any:
+    run.today = None if today is None else from_python(run, today)
+    run.now = None if now is None else from_python(run, now)
+    return to_python(run, _closure(node)(scope))
+
+
+def _closure(node: nodes.Node) -> Closure:
+    known = _COMPILED.get(id(node))
+    if known is not None and known[0] is node:
+        return known[1]
+    closure = compiled(node)
+    if len(_COMPILED) >= _COMPILED_KEPT:
+        _COMPILED.clear()
+    _COMPILED[id(node)] = (node, closure)
+    return closure
+
+
+def _extra_functions(functions: ExtraFunctions) -> dict[str, Value]:
+    return {name: _extra_function(name, function) for name, function in functions.items()}
+
+
+def _extra_function(name: str, function: Callable[..., Any]) -> FeelFunction:
+    def body(run: Run, arguments: list[Value]) -> Value:
+        return from_python(run, function(*arguments))
+
+    return FeelFunction(name, None, body)
+
+
+def entry_names(variables: Variables) -> frozenset[str]:
+    """Names that may stand after a dot: those of entries in the variables, and of properties."""
+    return frozenset(_entry_names(variables.given, 0)) | PROPERTY_NAMES
+
+
+def _entry_names(value: Any, level: int) -> Iterator[str]:
+    if level >= _ENTRY_LEVELS:
+        return
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            if level and isinstance(key, str):
+                yield key
+            yield from _entry_names(entry, level + 1)
+    elif isinstance(value, (list, tuple)):
+        for item in value[:_ENTRY_SAMPLE]:
+            yield from _entry_names(item, level)

@@ -36,16 +36,17 @@ def to_plain(value: Any) -> Any:
     >>> to_plain({"a": Decimal("1E+3"), "b": (date(2026, 3, 31), None)})
     {'a': '1000', 'b': ['2026-03-31', None]}
     """
-    if value is None or isinstance(value, str | bool | int):
+    kind: Any = type(value)
+    if kind in _AS_IT_STANDS:
         return value
-    if isinstance(value, Decimal):
+    if kind is Decimal:
         return plain(value)
-    if isinstance(value, Quantity):
+    if kind is Quantity:
         return value.to_json()
     if isinstance(value, BaseModel):
         return {
             key: to_plain(inner)
-            for name, key in _keys(type(value))
+            for name, key in _keys(kind)
             if (inner := getattr(value, name)) is not None
         }
     if isinstance(value, Mapping):
@@ -54,9 +55,9 @@ def to_plain(value: Any) -> Any:
         return [to_plain(inner) for inner in value]
     if isinstance(value, date):
         return value.isoformat()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
-    raise NotPlainError(f"a {type(value).__name__} has no form in canonical JSON")
+    if dataclasses.is_dataclass(value):
+        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
+    raise NotPlainError(f"a {kind.__name__} has no form in canonical JSON")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -69,8 +70,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+_AS_IT_STANDS = frozenset({str, bool, int, type(None)})
+
+
 @cache
-def _keys(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+def _keys(model: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 

@@ -11,6 +11,7 @@ from contracts.dates import Day
 from contracts.evidence import Evidence, FieldLink, FilePath
 from contracts.problems import in_order, nearest, shown
 from contracts.quantities import Measure, QuantityError, quantity_from
+from contracts.row_names import repeated, repeated_rows
 from contracts.validation import validate
 
 if TYPE_CHECKING:
@@ -126,30 +127,8 @@ def read_case(document: Document) -> tuple[Case | None, tuple[Problem, ...]]:
     else:
         case, problems = validate(Case, document)
         at = ("contract",)
-    crossed = (*_duplicate_rows(document, at), *_evidence_problems(document))
+    crossed = (*repeated_rows(document, at), *_evidence_problems(document))
     return (None, in_order((*problems, *crossed))) if crossed else (case, problems)
-
-
-def _duplicate_rows(document: Document, at: Path) -> list[Problem]:
-    found: list[Problem] = []
-
-    def walk(value: Any, path: Path) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if isinstance(inner, dict | list):
-                    walk(inner, (*path, key))
-        else:
-            found.extend(_repeated(document, value, path, "id"))
-            for index, inner in enumerate(value):
-                if isinstance(inner, dict | list):
-                    walk(inner, (*path, index))
-
-    inside: Any = document.value
-    for step in at:
-        inside = inside.get(step) if isinstance(inside, dict) else None
-    if isinstance(inside, dict):
-        walk(inside, at)
-    return found
 
 
 def _evidence_problems(document: Document) -> list[Problem]:
@@ -157,7 +136,7 @@ def _evidence_problems(document: Document) -> list[Problem]:
     evidence, links = _list(value, "evidence"), _list(value, "links")
     keys = [piece.get("key") for piece in evidence if isinstance(piece, dict)]
     known = [key for key in keys if isinstance(key, str)]
-    found = _repeated(document, evidence, ("evidence",), "key")
+    found = repeated(document, evidence, ("evidence",), "key")
     for index, link in enumerate(links):
         key = link.get("evidence") if isinstance(link, dict) else None
         if isinstance(key, str) and key not in known:
@@ -177,24 +156,3 @@ def _evidence_problems(document: Document) -> list[Problem]:
 def _list(value: dict[str, Any], name: str) -> list[Any]:
     inner = value.get(name)
     return inner if isinstance(inner, list) else []
-
-
-def _repeated(document: Document, rows: list[Any], path: Path, name: str) -> list[Problem]:
-    found: list[Problem] = []
-    seen: set[str] = set()
-    for index, row in enumerate(rows):
-        text = row.get(name) if isinstance(row, dict) else None
-        if not isinstance(text, str):
-            continue
-        if text in seen:
-            found.append(
-                document.problem(
-                    "E411",
-                    (*path, index, name),
-                    f"'{shown(text)}' is the {name} of two rows of one table",
-                    why=f"Rows are addressed by '{name}', so that each needs its own.",
-                    fix=f"Give this row another {name}.",
-                )
-            )
-        seen.add(text)
-    return found

@@ -29,6 +29,7 @@ from contracts.quantities import (
     Years,
     check_number,
     parse_number,
+    plain,
 )
 
 Text = Annotated[str, StringConstraints(max_length=4_000)]
@@ -60,6 +61,21 @@ Count = Annotated[WholeNumber, Field(ge=0, le=100_000)]
 Year = Annotated[WholeNumber, Field(ge=1500, le=2200)]
 #: true or false; "no" in quotes is a text.
 Flag = Annotated[bool, Strict()]
+
+
+def _without_numbers(raw: Any) -> Any:
+    """Ticks and remarks as they stand; a number among them is kept as the text it is written in."""
+    if isinstance(raw, dict):
+        return {key: _without_numbers(inner) for key, inner in raw.items()}
+    if isinstance(raw, list | tuple):
+        return [_without_numbers(inner) for inner in raw]
+    if raw is None or isinstance(raw, str | bool):
+        return raw
+    return plain(_exact(raw))
+
+
+#: A mapping that a bank's checklist shapes, of texts, ticks, lists and mappings.
+Checklist = Annotated[dict[str, Any], BeforeValidator(_without_numbers)]
 
 ReportType = Literal["VALUATION", "DPR", "REVALUATION", "STAGE_PROGRESS"]
 BankType = Literal["SBI", "PSU_GENERIC", "COOP", "AGRI", "OTHER"]
@@ -497,7 +513,7 @@ class ManualFields(Part):
     """What stays a person's: ticks, enclosures, reasons."""
 
     enclosures_text: LongText | None = None
-    checklist_json: dict[str, Any] | None = None
+    checklist_json: Checklist | None = None
     justification_text: LongText | None = None
     assumptions_text: LongText | None = None
     marketability_text: LongText | None = None

@@ -76,6 +76,13 @@ class Document:
         line, column, _ = self._span(path, key=key)
         return line, column
 
+    def mark(self, path: Path) -> Mark | None:
+        """Where a value stands, with its parts; None if it has no place."""
+        mark = self._marks
+        for step in path:
+            mark = mark.parts.get(step) if mark else None
+        return mark
+
     def problem(
         self,
         code: str,

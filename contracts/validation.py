@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-import types
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from contracts import shapes
 from contracts.problems import Problem, in_order, nearest, shown
-from contracts.quantities import QuantityError, QuantityField, plain, quantity_from
+from contracts.quantities import QuantityError, plain, quantity_from
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -93,9 +92,9 @@ def _best_alternatives(
             yield path, details
         else:
             tried.setdefault(union, {}).setdefault(shape, []).append((path, details))
-    for shapes in tried.values():
+    for by_shape in tried.values():
         yield from min(
-            shapes.values(),
+            by_shape.values(),
             key=lambda errors: (-max(len(path) for path, _ in errors), len(errors)),
         )
 
@@ -145,7 +144,7 @@ class _Fault:
             self.name = f"'{shown(last)}'"
         else:
             self.name = f"this row of '{shown(names[-1])}'" if names else "the file"
-        self.fields = _annotations_at(model, path)
+        self.fields = shapes.at(model, path)
 
     def problem(self) -> Problem:
         kind = self.kind
@@ -204,9 +203,9 @@ class _Fault:
 
     def _unknown(self) -> Problem:
         word = str(self.path[-1])
-        names = _field_names(_annotations_at(self.model, self.inner[:-1]))
+        names = shapes.field_names(shapes.at(self.model, self.inner[:-1]))
         near = nearest(word, names)
-        homes = [home for home in _homes(self.model).get(word, ()) if home]
+        homes = [home for home in shapes.homes(self.model).get(word, ()) if home]
         fixes = []
         if homes:
             fixes.append(f"'{shown(word)}' is a field of {' and of '.join(homes[:2])}: move it.")
@@ -231,10 +230,10 @@ class _Fault:
                 why="Each of its places has a meaning of its own.",
                 fix="Write the entry that is missing.",
             )
-        options = _options(self.fields)
+        options = shapes.options(self.fields)
         name = self.path[-1]
-        example = options[0] if options else _example(self.fields)
-        one_of = f" (one of {_listed(options)})" if len(options) > 1 else ""
+        example = options[0] if options else shapes.example(self.fields)
+        one_of = f" (one of {shapes.listed(options)})" if len(options) > 1 else ""
         return self._say(
             "E402",
             f"{self._place()} has no {self.name}",
@@ -243,20 +242,20 @@ class _Fault:
         )
 
     def _not_one_of(self) -> Problem:
-        options = _options(self.fields)
+        options = shapes.options(self.fields)
         near = nearest(self.input, options) if isinstance(self.input, str) else None
         return self._say(
             "E403",
             f"{_written(self.input)} is not a word that {self.name} may have",
-            why=f"It is {_listed(options)}.",
+            why=f"It is {shapes.listed(options)}.",
             fix=f"Did you mean '{near}'?" if near else "Write one of these, in the same letters.",
         )
 
     def _not_a_figure(self) -> Problem:
         # A mapping is described at the whole, so that the reason stands for all of its parts.
         reason = str(self.context.get("reason", self.message))
-        hint = _hint(self.fields)
-        fix = f"Write it like this: {self.name[1:-1]}: {_example(self.fields)}"
+        hint = shapes.hint(self.fields)
+        fix = f"Write it like this: {self.name[1:-1]}: {shapes.example(self.fields)}"
         if isinstance(self.input, str) and "," in self.input:
             bare = self.input.replace(",", "")
             with contextlib.suppress(QuantityError):
@@ -269,7 +268,7 @@ class _Fault:
         )
 
     def _not_a_day(self) -> Problem:
-        hint, example = _hint(self.fields), _example(self.fields)
+        hint, example = shapes.hint(self.fields), shapes.example(self.fields)
         reason = str(self.context["reason"])
         turned = re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})", str(self.input))
         if turned:
@@ -294,7 +293,7 @@ class _Fault:
         return self._say("E407", what, why=why, fix=fix)
 
     def _another_kind(self) -> Problem:
-        hint = _hint(self.fields) or "of another kind"
+        hint = shapes.hint(self.fields) or "of another kind"
         written = _written(self.input)
         if self.kind == "value_error":
             return self._say("E405", f"{self.name}: {shown(self.context.get('error', ''), 200)}")
@@ -305,7 +304,7 @@ class _Fault:
             "E405",
             f"{self.name} is {hint}, and {written} is not",
             why="The value is of another kind than the field holds.",
-            fix=f"Write it like this: {name}{_example(self.fields)}" if self.path else "",
+            fix=f"Write it like this: {name}{shapes.example(self.fields)}" if self.path else "",
         )
 
 
@@ -332,140 +331,3 @@ def _written(value: Any) -> str:
     if isinstance(value, Decimal):
         return shown(plain(value))
     return "a mapping" if isinstance(value, dict) else "a list"
-
-
-#: What an annotation allows, without Annotated, Union and None: types with their metadata.
-_Shape = tuple[Any, tuple[Any, ...]]
-
-
-def _shapes(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[_Shape]:
-    origin: Any = get_origin(annotation)
-    if origin is Annotated:
-        inner, *extra = get_args(annotation)
-        yield from _shapes(inner, (*metadata, *extra))
-    elif origin in {Union, types.UnionType}:
-        for inner in get_args(annotation):
-            if inner is not type(None):
-                yield from _shapes(inner, metadata)
-    else:
-        yield annotation, metadata
-
-
-def _annotations_at(model: type[Any], path: Path) -> tuple[_Shape, ...]:
-    """What may stand at a path of a model; nothing if the model has no such place."""
-    current: tuple[_Shape, ...] = ((model, ()),)
-    for step in path:
-        current = tuple(shape for base, _ in current for shape in _inside(base, step))
-    return current
-
-
-def _inside(base: Any, step: str | int) -> Iterator[_Shape]:
-    origin: Any = get_origin(base)
-    if _is_model(base):
-        for name, field in base.model_fields.items():
-            if step == (field.alias or name):
-                yield from _shapes(field.annotation, tuple(field.metadata))
-    elif origin is dict:
-        yield from _shapes(get_args(base)[1])
-    elif origin is not None and isinstance(step, int):
-        entries = get_args(base)
-        if origin is not tuple or entries[-1] is Ellipsis:
-            yield from _shapes(entries[0])
-        elif step < len(entries):
-            yield from _shapes(entries[step])
-
-
-def _is_model(base: Any) -> bool:
-    return isinstance(base, type) and issubclass(base, BaseModel)
-
-
-def _field_names(shapes: tuple[_Shape, ...]) -> list[str]:
-    return [
-        field.alias or name
-        for base, _ in shapes
-        if _is_model(base)
-        for name, field in base.model_fields.items()
-    ]
-
-
-@cache
-def _homes(model: Any) -> dict[str, tuple[str, ...]]:
-    """For each field name below a model, the parts that have such a field."""
-    homes: dict[str, list[str]] = {}
-    seen: set[type] = set()
-
-    def visit(part: Any, where: str) -> None:
-        seen.add(part)
-        for name, field in getattr(part, "model_fields", {}).items():
-            homes.setdefault(field.alias or name, []).append(where)
-            for base, _ in _shapes(field.annotation):
-                below = f"{where}.{name}" if where else name
-                if _is_model(base) and base not in seen:
-                    visit(base, below)
-                for row, _ in _inside(base, 0):
-                    if _is_model(row) and row not in seen:
-                        visit(row, f"a row of {below}")
-
-    visit(model, "")
-    return {name: tuple(places) for name, places in homes.items()}
-
-
-_MEASURES = {
-    "money": ("an amount of money, such as 1250000 or 12.5 lakh INR", "1250000"),
-    "percent": ("a percentage, such as 7.71 %", "7.71 %"),
-    "area": ("an area with its unit, such as 6.59 cent", "6.59 cent"),
-    "rate": ("a rate with its unit, such as 900000 INR/cent", "900000 INR/cent"),
-    "years": ("a number of years, such as 6 year", "6 year"),
-    "length": ("a length with its unit, such as 9.5 ft", "9.5 ft"),
-}
-_ANY_MEASURE = ("a number with its unit, such as 5 crore INR", "5 crore INR")
-_TYPES: dict[Any, tuple[str, str]] = {
-    str: ("a text", "..."),
-    bool: ("true or false", "true"),
-    int: ("a whole number", "1"),
-    Decimal: ("a number, such as 1250.50", "1250.50"),
-    date: ("a date, such as 2026-03-31", "2026-03-31"),
-    datetime: ("a moment, such as 2026-03-31T10:15:00+05:30", "2026-03-31T10:15:00+05:30"),
-    dict: ("a mapping: lines of names and values", "{name: value}"),
-}
-
-
-def _described(shape: _Shape) -> tuple[str, str]:
-    """An annotation in words, and an example."""
-    base, metadata = shape
-    origin: Any = get_origin(base)
-    for item in metadata:
-        if isinstance(item, QuantityField):
-            return _MEASURES.get(item.kind, _ANY_MEASURE)
-    if origin is Literal:
-        words = tuple(map(str, get_args(base)))
-        return _listed(words), words[0]
-    if _is_model(base):
-        first = next((field.alias or name for name, field in base.model_fields.items()), "name")
-        return "a mapping: lines of names and values", f"{{{first}: ...}}"
-    if origin in {tuple, list}:
-        return "a list of entries", f"[{_example(tuple(_shapes(get_args(base)[0])))}]"
-    return _TYPES.get(origin or base, ("a value of another kind", "..."))
-
-
-def _hint(shapes: tuple[_Shape, ...]) -> str:
-    return " or ".join(dict.fromkeys(_described(shape)[0] for shape in shapes))
-
-
-def _example(shapes: tuple[_Shape, ...]) -> str:
-    return next((_described(shape)[1] for shape in shapes), "...")
-
-
-def _options(shapes: tuple[_Shape, ...]) -> tuple[str, ...]:
-    """The words of a choice, those inside a list of choices included."""
-    words: list[str] = []
-    for base, _ in shapes:
-        for inner in (base, *get_args(base)):
-            origin: Any = get_origin(inner)
-            if origin is Literal:
-                words += map(str, get_args(inner))
-    return tuple(words)
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

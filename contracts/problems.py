@@ -298,4 +298,53 @@ CODES: Mapping[str, ErrorCode] = {
         "A link to evidence that is not there",
         "A link names the key of a piece of evidence of the same case.",
     ),
+    "E501": ErrorCode(
+        "A path that leads nowhere in the contract",
+        "A profile asks for a fact, or a condition reads one, that the contract has no place for. "
+        "It could never be known, so the report would never be ready, or the condition never true.",
+    ),
+    "E502": ErrorCode(
+        "A condition that is no FEEL expression",
+        "A condition (`when`) is written in FEEL, the expression language of DMN, such as "
+        'property.kind != "FLAT" and property.built_up_area != null. Texts stand in double quotes, '
+        "a comparison for equality is a single =.",
+    ),
+    "E503": ErrorCode(
+        "A condition about something other than the contract",
+        "A condition reads the facts of the contract and nothing else: no figure that is computed, "
+        "no clock, no word that a fact cannot have. Otherwise the same case would need other "
+        "evidence on another day, or the condition would never change.",
+    ),
+    "E504": ErrorCode(
+        "The same key twice in a profile or among the field definitions",
+        "Fields and requirements are told apart by their keys, and profiles by id and version.",
+    ),
+    "E505": ErrorCode(
+        "A requirement that asks for nothing",
+        "The least number of pieces is one or more. Evidence that need not be there is "
+        "`required: false`.",
+    ),
+    "E506": ErrorCode(
+        "A profile that extends or drops what is not there",
+        "A profile extends one version of another profile of the same folder (`extends: "
+        "valuation@1`), without a circle, and drops only what that one asks for.",
+    ),
+    "E507": ErrorCode(
+        "A field without a definition",
+        "Every field that a profile names has a label for the people who read that it is missing: "
+        "in the field definitions, or in the profile itself.",
+    ),
+    "E508": ErrorCode(
+        "A field definition that disagrees with the contract",
+        "The definition says what kind of thing a fact is; the contract decides it.",
+    ),
+    "E509": ErrorCode(
+        "Two profiles that answer for the same report",
+        "For every report one profile is nearest: by property kind, then bank type, then value "
+        "slab. Two that are equally near would be told apart by their names only.",
+    ),
+    "E510": ErrorCode(
+        "A profile that does not exist",
+        "The case names a profile, or a version of one, that is not in the catalogue.",
+    ),
 }

@@ -11,6 +11,7 @@ from engine.feel.invocation import BuiltIn, Parameter
 from engine.feel.lexer import Token, tokens_of, unescaped
 from engine.feel.run import Run
 from engine.feel.temporal import (
+    DateTime,
     parse_date,
     parse_date_time,
     parse_duration,
@@ -99,6 +100,8 @@ def range_of(run: Run, text: str) -> Value:
 
 def _range_of(tokens: list[Token]) -> FeelRange | None:
     words = [token.text for token in tokens]
+    if words and words[0] in _ONE_ENDED:
+        return _one_ended(words[0], tokens[1:])
     if len(words) < 4 or words[0] not in "[(]" or words[-1] not in "])[" or ".." not in words:
         return None
     middle = words.index("..")
@@ -113,7 +116,23 @@ def _range_of(tokens: list[Token]) -> FeelRange | None:
     return FeelRange(low, high, low_closed, high_closed)
 
 
+def _one_ended(operator: str, tokens: list[Token]) -> FeelRange | None:
+    """A range such as `< 5`; a closing bracket after it is passed over, as others do."""
+    if tokens and tokens[-1].text == "]":
+        tokens = tokens[:-1]
+    end = _end(tokens)
+    if end is None or end is _INVALID:
+        return None
+    low = end if operator in {"=", ">", ">="} else None
+    high = end if operator in {"=", "<", "<="} else None
+    return FeelRange(low, high, operator in {"=", ">="}, operator in {"=", "<="})
+
+
 _INVALID = object()
+_ONE_ENDED = frozenset({"=", "<", "<=", ">", ">="})
+# The words around the two strings of `date and time(date("..."), time("..."))`.
+_DATE_PART = ("date", "and", "time", "(", "date", "(")
+_TIME_PART = (")", ",", "time", "(")
 _LITERALS: dict[tuple[str, ...], Callable[[str], Value]] = {
     ("@",): parse_temporal,
     ("date", "("): parse_date,
@@ -134,6 +153,9 @@ def _end(tokens: list[Token]) -> Value:
         return -Decimal(words[1])
     if len(tokens) == 1 and tokens[0].kind == "string":
         return unescaped(words[0])
+    if words[:6] == _DATE_PART and words[7:11] == _TIME_PART and words[12:] == (")", ")"):
+        day, clock = parse_date(unescaped(words[6])), parse_time(unescaped(words[11]))
+        return DateTime(day, clock) if day and clock else _INVALID
     body = words[:-1] if words[-1] == ")" else words
     quoted = tokens[len(body) - 1]
     read = _LITERALS.get(body[:-1])

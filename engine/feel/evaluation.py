@@ -73,7 +73,9 @@ def evaluate_with_reasons(
     run = Run(bounds)
     with _guarded(run):
         variables = Variables(context)
-        node = parse_expression(text, variables, entries=entry_names(variables), bounds=bounds)
+        node = parse_expression(
+            text, variables, entries=entry_names(variables), bounds=bounds, several=True
+        )
         return _result(run, node, Scope(run, {}, None, variables), today, now), tuple(run.reasons)
 
 

@@ -141,16 +141,17 @@ def _descendants(node: nodes.Descendants) -> Closure:
 
     def collect(scope: Scope) -> Value:
         found: list[Value] = []
-        pending = [operand(scope)]
+        # Entries in the order of the text; each waits as its key and value.
+        pending: list[tuple[str, Value]] = [("", operand(scope))]
         while pending:
-            value = pending.pop()
+            key, value = pending.pop()
             scope.run.tick()
+            if key == name and value is not None:
+                found.append(value)
             if isinstance(value, list):
-                pending.extend(reversed(value))
+                pending.extend(("", item) for item in reversed(value))
             elif isinstance(value, dict):
-                if name in value:
-                    found.append(value[name])
-                pending.extend(reversed(list(value.values())))
+                pending.extend(reversed(value.items()))
         scope.run.items(len(found))
         return found
 

@@ -106,7 +106,7 @@ def call_built_in(
         signature = built_in.signatures[0]
         values = _gathered(signature, arguments, built_in.variadic)
     else:
-        matching = _by_count(built_in, len(arguments))
+        matching = _by_position(built_in, arguments)
         if matching is None:
             return run.null(f"'{built_in.name}' does not take {len(arguments)} arguments")
         signature, values = matching, arguments + [MISSING] * (len(matching) - len(arguments))
@@ -135,12 +135,20 @@ def _gathered(
     return [*arguments[:fixed], *missing, rest or None]
 
 
-def _by_count(built_in: BuiltIn, count: int) -> tuple[Parameter, ...] | None:
-    for signature in built_in.signatures:
-        required = sum(not parameter.optional for parameter in signature)
-        if required <= count <= len(signature):
+def _by_position(built_in: BuiltIn, arguments: list[Value]) -> tuple[Parameter, ...] | None:
+    """The first signature whose number and types of parameters fit, else by number alone."""
+    fitting = [
+        signature
+        for signature in built_in.signatures
+        if sum(not parameter.optional for parameter in signature)
+        <= len(arguments)
+        <= len(signature)
+    ]
+    for signature in fitting[:-1]:
+        pairs = zip(arguments, signature, strict=False)
+        if all(not parameter.kinds or kind(value) in parameter.kinds for value, parameter in pairs):
             return signature
-    return None
+    return fitting[-1] if fitting else None
 
 
 def _placed(

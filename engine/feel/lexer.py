@@ -64,8 +64,8 @@ def tokens_of(text: str) -> list[Token]:
         end = match.end()
         if kind == "symbol" and match.group() == "/" and text.startswith("/*", position):
             raise FeelSyntaxError("this comment is never closed", position, len(text))
-        if kind == "symbol" and match.group() == "..." and tokens and tokens[-1].kind == "number":
-            # `[1...5]` is the range from 1 to .5: descendants of a number make no sense.
+        if kind == "symbol" and match.group() == "..." and text[end : end + 1].isdigit():
+            # `[1...5]` is the range from 1 to .5: no name starts with a digit.
             end -= 1
         if kind != "space":
             tokens.append(Token(kind, text[position:end], position, end))

@@ -40,6 +40,8 @@ TYPE_NAMES = (
     "year and month duration",
 )
 _COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
+# What may begin a range with one end, such as `(< 5)`.
+_ONE_ENDED = ("=", "<", "<=", ">", ">=")
 _OPENERS = frozenset({"number", "string", "name", "other"})
 
 # A word list trie: a token's text leads on; the key None holds the name that ends there.
@@ -52,6 +54,7 @@ def parse_expression(
     *,
     entries: Iterable[str] = frozenset(),
     bounds: Bounds = DEFAULT_BOUNDS,
+    several: bool = False,
 ) -> nodes.Node:
     """The syntax tree of an expression.
 
@@ -60,12 +63,13 @@ def parse_expression(
         names: the variables and extra functions in scope; built-in names are always known.
         entries: names of context entries, looked for after a dot and inside filters.
         bounds: how long and how deep the text may be.
+        several: whether several expressions with commas between them are read as a list.
 
     Raises:
         FeelSyntaxError: the text is no FEEL expression.
         FeelLimitError: the text is too long or nested too deep.
     """
-    return _parse_expression(text, frozenset(names), frozenset(entries), bounds)
+    return _parse_expression(text, frozenset(names), frozenset(entries), bounds, several)
 
 
 def parse_unary_tests(
@@ -86,10 +90,16 @@ def parse_unary_tests(
 
 @lru_cache(maxsize=2048)
 def _parse_expression(
-    text: str, names: frozenset[str], entries: frozenset[str], bounds: Bounds
+    text: str,
+    names: frozenset[str],
+    entries: frozenset[str],
+    bounds: Bounds,
+    several: bool,
 ) -> nodes.Node:
     parser = _Parser(text, names, entries, bounds)
     node = parser.expression()
+    if several and parser.at(","):
+        node = parser.rest_of_list(node)
     parser.finish()
     _check_height(node, bounds)
     return node
@@ -317,6 +327,12 @@ class _Parser:
         with self.nested():
             return self.disjunction()
 
+    def rest_of_list(self, first: nodes.Node) -> nodes.Node:
+        items = [first]
+        while self.take(","):
+            items.append(self.expression())
+        return nodes.ListOf(tuple(items), start=first.start, end=items[-1].end)
+
     def disjunction(self) -> nodes.Node:
         left = self.conjunction()
         while self.take("or"):
@@ -465,6 +481,9 @@ class _Parser:
                 return self.list_or_range()
             if token.text == "{":
                 return self.context()
+            if token.text in _ONE_ENDED:
+                comparison = self.comparator()
+                return _range_of(comparison, comparison.start, comparison.end)
         self.refuse(f"an expression is missing before {self.found()}")
 
     def number(self, token: Token) -> Decimal:
@@ -505,7 +524,7 @@ class _Parser:
 
     def parenthesis(self) -> nodes.Node:
         start = self.expect("(").start
-        if self.at("=", "<", "<=", ">", ">="):
+        if self.at(*_ONE_ENDED):
             comparison = self.comparator()
             self.expect(")")
             return _range_of(comparison, start, self.previous_end)
@@ -522,7 +541,7 @@ class _Parser:
         while opening.text == "]" or not self.at("]"):
             if items:
                 self.expect(",")
-            item = self.list_item()
+            item = self.expression()
             if not items and self.take(".."):
                 return self.range_end(item, opening.start, low_closed=opening.text == "[")
             if opening.text == "]":
@@ -530,12 +549,6 @@ class _Parser:
             items.append(item)
         self.expect("]")
         return nodes.ListOf(tuple(items), start=opening.start, end=self.previous_end)
-
-    def list_item(self) -> nodes.Node:
-        if self.at("=", "<", "<=", ">", ">="):
-            comparison = self.comparator()
-            return _range_of(comparison, comparison.start, comparison.end)
-        return self.expression()
 
     def range_end(self, low: nodes.Node, start: int, *, low_closed: bool) -> nodes.Node:
         high = self.expression()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
 from engine.feel.invocation import BuiltIn, Parameter
+from engine.feel.patterns import Pattern, PatternError, compile_pattern, expand_replacement
 from engine.feel.run import Run
 from engine.feel.values import Value
 
@@ -86,9 +87,65 @@ def string_join(run: Run, parts: list[Value], delimiter: str | None) -> Value:
     return between.join(kept)
 
 
+def _compiled(run: Run, pattern: str, flags: str | None) -> Pattern | None:
+    try:
+        return compile_pattern(pattern, flags or "")
+    except PatternError as error:
+        return run.null(str(error))
+
+
+def matches(run: Run, text: str, pattern: str, flags: str | None) -> Value:
+    """Whether a pattern occurs in a string."""
+    compiled = _compiled(run, pattern, flags)
+    return None if compiled is None else compiled.first_match(run, text) is not None
+
+
+def replace(run: Run, text: str, pattern: str, replacement: str, flags: str | None) -> Value:
+    """The string with every occurrence of a pattern replaced."""
+    compiled = _compiled(run, pattern, flags)
+    if compiled is None:
+        return None
+    if compiled.first_match(run, "") is not None:
+        return run.null("the pattern matches the empty string, which occurs everywhere")
+    try:
+        literal = flags is not None and "q" in flags
+        expand = None if literal else expand_replacement(replacement, compiled.groups)
+    except PatternError as error:
+        return run.null(str(error))
+    parts: list[str] = []
+    end = length = 0
+    for captures in compiled.matches(run, text):
+        new = replacement if expand is None else expand(text, captures)
+        parts += text[end : captures[0]], new
+        end = captures[1]
+        length += len(new)
+        if length > run.bounds.characters:
+            return run.string(" " * length)
+    return run.string("".join([*parts, text[end:]]))
+
+
+def split(run: Run, text: str, delimiter: str) -> Value:
+    """The parts of a string between the occurrences of a pattern."""
+    compiled = _compiled(run, delimiter, None)
+    if compiled is None:
+        return None
+    if compiled.first_match(run, "") is not None:
+        return run.null("the delimiter matches the empty string, which occurs everywhere")
+    parts: list[Value] = []
+    end = 0
+    for captures in compiled.matches(run, text):
+        parts.append(text[end : captures[0]])
+        run.items(len(parts))
+        end = captures[1]
+    return [*parts, text[end:]]
+
+
 _STRING = ("string",)
 _TEXT = Parameter("string", _STRING)
 _MATCH = Parameter("match", _STRING)
+_INPUT = Parameter("input", _STRING)
+_PATTERN = Parameter("pattern", _STRING)
+_FLAGS = Parameter("flags", _STRING, optional=True)
 
 
 def _of(name: str, function: Callable[..., Value], *parameters: Parameter) -> BuiltIn:
@@ -111,6 +168,9 @@ STRING_FUNCTIONS = (
     _of("contains", contains, _TEXT, _MATCH),
     _of("starts with", starts_with, _TEXT, _MATCH),
     _of("ends with", ends_with, _TEXT, _MATCH),
+    _of("matches", matches, _INPUT, _PATTERN, _FLAGS),
+    _of("replace", replace, _INPUT, _PATTERN, Parameter("replacement", _STRING), _FLAGS),
+    _of("split", split, _TEXT, Parameter("delimiter", _STRING)),
     _of(
         "string join",
         string_join,

@@ -456,6 +456,8 @@ def _list(node: nodes.ListOf) -> Closure:
 
 def _context(node: nodes.ContextOf) -> Closure:
     entries = [(key, compiled(value)) for key, value in node.entries]
+    if len({key for key, _ in entries}) < len(entries):
+        return lambda scope: scope.run.null("a key stands twice", node.start, node.end)
 
     def build(scope: Scope) -> Value:
         values: dict[str, Value] = {}

@@ -144,11 +144,16 @@ def _by_position(built_in: BuiltIn, arguments: list[Value]) -> tuple[Parameter, 
         <= len(arguments)
         <= len(signature)
     ]
-    for signature in fitting[:-1]:
+    for signature in fitting:
         pairs = zip(arguments, signature, strict=False)
-        if all(not parameter.kinds or kind(value) in parameter.kinds for value, parameter in pairs):
+        if all(_suits(value, parameter) for value, parameter in pairs):
             return signature
-    return fitting[-1] if fitting else None
+    return fitting[0] if fitting else None
+
+
+def _suits(value: Value, parameter: Parameter) -> bool:
+    kinds = parameter.kinds
+    return not kinds or "list" in kinds or kind(value) in kinds
 
 
 def _placed(

@@ -566,12 +566,7 @@ class _Parser:
             while not self.at("}"):
                 if entries:
                     self.expect(",")
-                key_token = self.token
                 key = self.context_key()
-                if any(key == earlier for earlier, _ in entries):
-                    raise FeelSyntaxError(
-                        f"the key '{key}' stands twice", key_token.start, self.previous_end
-                    )
                 self.expect(":")
                 # The value may be a function that calls itself, so its own name is known.
                 _add(scope, key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from engine.feel.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
@@ -97,6 +98,8 @@ def equal(run: Run, left: Value, right: Value) -> bool | None:
         return left is right
     left_type = type(left)
     if left_type is not type(right):
+        if isinstance(left, (Date, DateTime)) and isinstance(right, (Date, DateTime)):
+            return _equal_moments(_at_midnight(left), _at_midnight(right))
         return None
     if left_type is list:
         return _equal_lists(run, left, right)
@@ -104,16 +107,25 @@ def equal(run: Run, left: Value, right: Value) -> bool | None:
         return _equal_contexts(run, left, right)
     if left_type is FeelRange:
         return _equal_ranges(run, left, right)
-    if left_type is Time:
-        return _same_zone(left.zone, right.zone) and time_value(left) == time_value(right)
-    if left_type is DateTime:
-        return _same_zone(left.time.zone, right.time.zone) and left.instant == right.instant
+    if left_type is Time or left_type is DateTime:
+        return _equal_moments(left, right)
     return bool(left == right)
 
 
-def _same_zone(left: int | str | None, right: int | str | None) -> bool:
-    """Whether two zones allow equality: any two offsets do, a name only equals itself."""
-    return left == right or (isinstance(left, int) and isinstance(right, int))
+def _at_midnight(value: Date | DateTime) -> DateTime:
+    """A date as the date and time that it is equal to: DMN puts dates at midnight UTC."""
+    return value if isinstance(value, DateTime) else DateTime(value, Time(0, 0, Decimal(0), 0))
+
+
+def _equal_moments(left: Time | DateTime, right: Time | DateTime) -> bool:
+    """Whether two times are the same to the second, where both or none know their offset."""
+    if (left.offset is None) != (right.offset is None):
+        return False
+    return floor(_moment(left)) == floor(_moment(right))
+
+
+def _moment(value: Time | DateTime) -> Decimal:
+    return value.instant if isinstance(value, DateTime) else time_value(value)
 
 
 def time_value(time: Time) -> Decimal:

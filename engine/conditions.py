@@ -22,7 +22,7 @@ from engine.rules.contract_paths import Leaf, look_up, reader
 
 Holds = Callable[[Contract], bool]
 #: A FEEL value: true, false, null and the like.
-_Ask = Callable[[Contract], Any]
+Ask = Callable[[Contract], Any]
 
 SECTIONS = frozenset(Contract.model_fields)
 #: An answer from these would depend on the day it is asked.
@@ -48,11 +48,11 @@ def compile_condition(text: str) -> Holds:
         FeelError: the text is no FEEL expression (callers have seen `check_condition`).
     """
     node = parse_condition(text)
-    ask = _closure(node) or _evaluated(node)
+    ask = plain_form(node) or _evaluated(node)
     return lambda contract: ask(contract) is True
 
 
-def _evaluated(node: nodes.Node) -> _Ask:
+def _evaluated(node: nodes.Node) -> Ask:
     parts = tuple(sorted(set(_parts_read(node)), key=str))
 
     def ask(contract: Contract) -> Any:
@@ -109,7 +109,7 @@ def as_feel(value: Any) -> Any:
     return value
 
 
-def _closure(node: nodes.Node) -> _Ask | None:
+def plain_form(node: nodes.Node) -> Ask | None:
     """A function for a plain form; None for a form that is left to the evaluator."""
     match node:
         case nodes.Literal(value=value) if isinstance(value, bool) or value is None:
@@ -119,16 +119,16 @@ def _closure(node: nodes.Node) -> _Ask | None:
         case nodes.Comparison(operator="=" | "!=" as operator, left=left, right=right):
             return _comparison(left, right, negated=operator == "!=")
         case nodes.Call(function=nodes.Name(name="not"), arguments=(inner,), names=None):
-            asked = _closure(inner)
+            asked = plain_form(inner)
             return None if asked is None else _not(asked)
         case nodes.Conjunction(left=left, right=right):
-            return _both(_closure(left), _closure(right), stop=False)
+            return _both(plain_form(left), plain_form(right), stop=False)
         case nodes.Disjunction(left=left, right=right):
-            return _both(_closure(left), _closure(right), stop=True)
+            return _both(plain_form(left), plain_form(right), stop=True)
     return None
 
 
-def _comparison(left: nodes.Node, right: nodes.Node, *, negated: bool) -> _Ask | None:
+def _comparison(left: nodes.Node, right: nodes.Node, *, negated: bool) -> Ask | None:
     """A fact against null, a text or a truth value of its own kind."""
     if not isinstance(right, nodes.Literal):
         left, right = right, left
@@ -168,7 +168,7 @@ def _exists(node: nodes.Node) -> Callable[[Contract], bool] | None:
     return lambda contract: read(contract) is not None
 
 
-def _kind(node: nodes.Node) -> tuple[_Ask, Leaf] | None:
+def _kind(node: nodes.Node) -> tuple[Ask, Leaf] | None:
     """How to read a path outside tables, and what it holds."""
     steps: list[str] = []
     while isinstance(node, nodes.Path):
@@ -181,7 +181,7 @@ def _kind(node: nodes.Node) -> tuple[_Ask, Leaf] | None:
     return (reader(path), leaf) if isinstance(leaf, Leaf) else None
 
 
-def _not(ask: _Ask) -> _Ask:
+def _not(ask: Ask) -> Ask:
     def negate(contract: Contract) -> Any:
         answer = ask(contract)
         return None if answer is None else not answer
@@ -189,7 +189,7 @@ def _not(ask: _Ask) -> _Ask:
     return negate
 
 
-def _both(left: _Ask | None, right: _Ask | None, *, stop: bool) -> _Ask | None:
+def _both(left: Ask | None, right: Ask | None, *, stop: bool) -> Ask | None:
     """FEEL's `and` (`stop` is false) or `or` (`stop` is true), with null for not known."""
     if left is None or right is None:
         return None

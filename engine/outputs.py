@@ -1,0 +1,51 @@
+"""What an evaluation writes into its copy of the contract: the values that say `into`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from contracts.contract import Contract
+from contracts.quantities import Quantity
+from engine.figures import Figures
+from engine.rules.contract_paths import Leaf, look_up
+
+
+def with_outputs(contract: Contract, figures: Figures) -> Contract:
+    """The contract with computed values filled in; what is not known stays empty."""
+    tree: dict[str, Any] = {}
+    for step in figures.compiled.outputs:
+        assert step.into is not None
+        value = figures.slots[step.slot]
+        if value is None:
+            continue
+        leaf = look_up(step.into)
+        assert isinstance(leaf, Leaf)
+        if isinstance(value, Decimal) and leaf.kind != "number":
+            unit = figures.unit_of(step.kind)
+            number = value.scaleb(2) if unit == "percent" else value
+            value = Quantity(((number, unit),))
+        *parts, last = step.into.split(".")
+        branch = tree
+        for part in parts:
+            branch = branch.setdefault(part, {})
+        branch[last] = value
+    filled: Contract = _grafted(contract, tree)
+    return filled
+
+
+def _grafted(model: Any, tree: dict[str, Any]) -> Any:
+    """A copy of a part of the contract with some of its leaves replaced."""
+    update = {}
+    for name, branch in tree.items():
+        if isinstance(branch, dict):
+            inner = getattr(model, name)
+            if inner is None:
+                leaf = look_up(name, type(model))
+                assert isinstance(leaf, Leaf)
+                assert leaf.row is not None
+                inner = leaf.row.model_construct()
+            update[name] = _grafted(inner, branch)
+        else:
+            update[name] = branch
+    return model.model_copy(update=update)

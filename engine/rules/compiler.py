@@ -1,0 +1,409 @@
+"""From a resolved rule set to a function: formulas parsed, put in order, checked, and emitted.
+
+Compiling finds every fault that can be found without a case: unknown names, cycles, units that do
+not fit, paths that the contract has not, messages that name nothing. What comes out is one Python
+function that computes all figures, decisions and findings of the set in dependency order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from contracts.problems import Problem, in_order, nearest
+from contracts.quantities import QuantityError, plain, quantity_from
+from contracts.ruleset import Decision, FindingRule
+from engine.feel import nodes
+from engine.feel.errors import FeelError, FeelSyntaxError
+from engine.feel.parser import children, parse_expression, parse_unary_tests
+from engine.rules.compiled import CompiledRuleSet, label_of
+from engine.rules.declarations import Declarations, Formula, Node, exact
+from engine.rules.emission import Emission
+from engine.rules.expressions import OWN_FUNCTIONS, as_condition
+from engine.rules.kinds import (
+    Kind,
+)
+from engine.rules.source import Entry, Place, ResolvedRuleSet
+from engine.units.registry import UnitProblem, UnitRegistry
+
+
+def compile_rule_set(
+    resolved: ResolvedRuleSet, registry: UnitRegistry
+) -> tuple[CompiledRuleSet | None, tuple[Problem, ...]]:
+    """The set as a function, or the problems that keep it from being one.
+
+    An abstract set is checked as far as it goes; parameters without a value are allowed there.
+    """
+    declared = Declarations(resolved, registry)
+    declared.declare()
+    compiled = _Formulas(declared).compile()
+    problems = in_order(declared.problems)
+    return (None if problems else compiled), problems
+
+
+class _Formulas:
+    """The expressions of a rule set, while they are parsed and put in order."""
+
+    def __init__(self, declared: Declarations) -> None:
+        self.declared = declared
+        self.names = (
+            frozenset(declared.scalar_names()) | set(declared.tables) | OWN_FUNCTIONS | {"row"}
+        )
+
+    def compile(self) -> CompiledRuleSet | None:
+        """The compiled set; None once there are problems, all of which are then noted."""
+        declared = self.declared
+        self._parse_formulas()
+        findings = self._parse_findings()
+        finding_order = self._order_findings(findings)
+        order = self._order()
+        run, slots, steps, compiled = Emission(declared, traced=False).emit(
+            order, findings, finding_order
+        )
+        if declared.problems:
+            return None
+        run_traced, *_ = Emission(declared, traced=True).emit(order, findings, finding_order)
+        return CompiledRuleSet(
+            declared.resolved,
+            declared.plan(),
+            tuple(declared.parameters),
+            steps,
+            compiled,
+            slots,
+            declared.kinds,
+            {name: declared.labels.get(name) or label_of(name) for name in declared.kinds},
+            run,
+            run_traced,
+        )
+
+    # ---- formulas -----------------------------------------------------------------------------
+
+    def _parse(self, text: str, place: Place) -> Formula | None:
+        try:
+            node = parse_expression(text, self.names)
+        except FeelSyntaxError as error:
+            self.declared.problems.append(
+                place.problem(
+                    "E301",
+                    error.message,
+                    "The text is not a FEEL expression.",
+                    "docs/writing-rules.md shows what formulas look like.",
+                    span=(error.start, error.end),
+                )
+            )
+            return None
+        except FeelError as error:
+            self.declared.problem(
+                place, "E302", str(error), "Formulas have bounds.", "Split the formula."
+            )
+            return None
+        return Formula(node, place, text)
+
+    def _parse_formulas(self) -> None:
+        for node in self.declared.nodes.values():
+            if isinstance(node.model, Decision):
+                self._parse_decision(node, node.model)
+                continue
+            text = node.model.formula
+            if text is None:
+                continue
+            node.formula = self._parse(text, node.entry.at("formula"))
+            if node.formula is not None:
+                node.depends = set(self._dependencies(node.formula.node, node.table))
+
+    def _parse_decision(self, node: Node, model: Decision) -> None:
+        for number, row in enumerate(model.rows):
+            tests = []
+            place = node.entry.at("rows").under(number)
+            if "then" not in row:
+                self.declared.problem(
+                    place,
+                    "E216",
+                    "the row has no 'then'",
+                    "A row says what follows.",
+                    "Write then: with its outcome.",
+                )
+            for column, cell in row.items():
+                if column == "then":
+                    continue
+                test = self._parse_cell(node, column, cell, place.under(column))
+                if test is not None:
+                    tests.append(test)
+            node.tests.append(tests)
+            outcome, fault = self._outcome(node, row.get("then"))
+            if fault:
+                self.declared.problem(
+                    place.under("then"),
+                    "E216",
+                    fault,
+                    f"'{node.address}' is one of {', '.join(model.one_of)}."
+                    if model.one_of
+                    else "",
+                    "Correct the outcome.",
+                )
+            node.outcomes.append(outcome)
+
+    def _parse_cell(
+        self, node: Node, column: str, cell: Any, place: Place
+    ) -> tuple[str, nodes.Node, Formula] | None:
+        tested, fault = self._tested(node, column)
+        if tested is None:
+            near = nearest(column, [*self.declared.scalar_names()])
+            self.declared.problem(
+                place,
+                "E216",
+                fault,
+                "A row tests inputs, parameters, values and decisions.",
+                f"Did you mean '{near}'?" if near else "Correct the name.",
+            )
+            return None
+        text = _cell_text(cell)
+        try:
+            tests = parse_unary_tests(text, self.names)
+        except FeelSyntaxError as error:
+            self.declared.problems.append(
+                place.problem(
+                    "E301",
+                    error.message,
+                    "A cell holds tests such as < 5, [1..9], A, B or not(A).",
+                    "docs/writing-rules.md shows decision rows.",
+                    span=(error.start, error.end),
+                )
+            )
+            return None
+        except FeelError as error:
+            self.declared.problem(place, "E302", str(error), "Tests have bounds.", "Split the row.")
+            return None
+        if not tests.tests:
+            return None
+        kind = self.declared.kinds[self._address(tested, node.table) or ""]
+        condition = self._condition(tests, tested, kind)
+        node.depends |= set(self._dependencies(condition, node.table))
+        return column, condition, Formula(condition, place, text)
+
+    def _tested(self, node: Node, column: str) -> tuple[nodes.Node | None, str]:
+        if column.startswith("row."):
+            address = f"{node.table}.{column[4:]}"
+            if node.table and address in self.declared.kinds:
+                return nodes.Path(nodes.Name("row"), column[4:]), ""
+            return None, f"table '{node.table}' has no column '{column[4:]}'"
+        owner, dot, inner = column.partition(".")
+        if (
+            dot
+            and owner in self.declared.kinds
+            and dict(self.declared.kinds[owner].fields).get(inner)
+        ):
+            return nodes.Path(nodes.Name(owner), inner), ""
+        if column in self.declared.kinds and "." not in column:
+            return nodes.Name(column), ""
+        return None, f"unknown column '{column}'"
+
+    def _condition(self, tests: nodes.UnaryTests, tested: nodes.Node, kind: Kind) -> nodes.Node:
+        parts: list[nodes.Node] = []
+        for test in tests.tests:
+            bare = test
+            if isinstance(bare, nodes.Name) and bare.name in kind.options:
+                bare = nodes.Literal(bare.name, start=bare.start, end=bare.end)
+            if (
+                isinstance(bare, nodes.Comparator)
+                and isinstance(bare.operand, nodes.Name)
+                and (bare.operand.name in kind.options)
+            ):
+                bare = nodes.Comparator(
+                    bare.operator, nodes.Literal(bare.operand.name), start=bare.start, end=bare.end
+                )
+            if (
+                isinstance(bare, nodes.Name)
+                and bare.name in self.declared.kinds
+                and (not self.declared.kinds[bare.name].many)
+            ):
+                bare = nodes.Comparator("=", bare, start=bare.start, end=bare.end)
+            condition = as_condition(bare, tested)
+            parts.append(
+                condition
+                if condition is not None
+                else nodes.In(tested, (bare,), start=test.start, end=test.end)
+            )
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = nodes.Disjunction(whole, part, start=tests.start, end=tests.end)
+        if tests.negated:
+            whole = nodes.Call(nodes.Name("not"), (whole,), start=tests.start, end=tests.end)
+        return whole
+
+    def _outcome(self, node: Node, then: Any) -> tuple[Any, str | None]:
+        if isinstance(then, dict):
+            if node.kind.type != "context" or set(then) != {key for key, _ in node.kind.fields}:
+                return None, "the outcomes of all rows must have the same parts"
+            return {key: exact(value) for key, value in then.items()}, None
+        if node.kind.options:
+            if then is None or then in node.kind.options:
+                return then, None
+            near = nearest(str(then), node.kind.options)
+            hint = f", did you mean '{near}'?" if near else ""
+            return None, f"'{then}' is none of the outcomes{hint}"
+        if node.kind.type == "number" and not node.kind.many and then is not None:
+            return self._number_outcome(node, then)
+        return exact(then), None
+
+    def _number_outcome(self, node: Node, then: Any) -> tuple[Decimal | None, str | None]:
+        target = {"percent": "1", "number": "1", "": "1"}.get(node.kind.display, node.kind.display)
+        try:
+            quantity = quantity_from(then, None)
+        except QuantityError as error:
+            return None, str(error)
+        if quantity.unit is None:
+            if node.kind.display == "percent" and quantity.value:
+                return None, f"{then} is not a percentage; write {then} %"
+            return quantity.value, None
+        converted = self.declared.registry.convert(quantity, target, None)
+        if isinstance(converted, UnitProblem):
+            return None, converted.message
+        return converted.value, None
+
+    def _address(self, node: nodes.Node, table: str | None) -> str | None:
+        """The address that a name or path reads."""
+        if isinstance(node, nodes.Name):
+            return node.name if node.name in self.declared.kinds else None
+        if isinstance(node, nodes.Path) and isinstance(node.operand, nodes.Name):
+            owner = node.operand.name
+            if owner == "row":
+                return (
+                    f"{table}.{node.name}"
+                    if f"{table}.{node.name}" in self.declared.kinds
+                    else None
+                )
+            if f"{owner}.{node.name}" in self.declared.kinds:
+                return f"{owner}.{node.name}"
+            if owner in self.declared.kinds:
+                return owner
+        return None
+
+    def _dependencies(self, node: nodes.Node, table: str | None) -> Iterable[str]:
+        """Addresses that an expression needs computed before it."""
+        if isinstance(node, nodes.Call) and isinstance(node.function, nodes.Name):
+            if node.function.name == "given":
+                return
+            for argument in node.arguments:
+                yield from self._dependencies(argument, table)
+            return
+        address = self._address(node, table)
+        if address is not None:
+            yield address
+            return
+        if isinstance(node, nodes.Name) and node.name in self.declared.tables:
+            yield from (f"{node.name}.{column}" for column in self.declared.columns[node.name])
+            return
+        for child in children(node):
+            yield from self._dependencies(child, table)
+
+    # ---- findings -----------------------------------------------------------------------------
+
+    def _parse_findings(self) -> dict[str, tuple[FindingRule, Entry, Formula | None]]:
+        found: dict[str, tuple[FindingRule, Entry, Formula | None]] = {}
+        for code, model, entry in self.declared.resolved.models("findings"):
+            assert isinstance(model, FindingRule)
+            if model.each is not None and model.each not in self.declared.tables:
+                near = nearest(model.each, self.declared.tables)
+                self.declared.problem(
+                    entry.at("each"),
+                    "E203",
+                    f"there is no table '{model.each}'",
+                    "",
+                    f"Did you mean '{near}'?" if near else "Declare the table under inputs.",
+                )
+                continue
+            found[code] = (model, entry, self._parse(model.when, entry.at("when")))
+        return found
+
+    def _order_findings(
+        self, found: Mapping[str, tuple[FindingRule, Entry, Formula | None]]
+    ) -> list[str]:
+        """Findings after those whose raising they ask for."""
+        order: list[str] = []
+        open_: list[str] = []
+
+        def visit(code: str) -> None:
+            if code in order:
+                return
+            if code in open_:
+                self.declared.problem(
+                    found[code][1].at("when"),
+                    "E204",
+                    f"'{code}' follows from itself",
+                    " follows from ".join([*open_[open_.index(code) :], code]) + ".",
+                    "Let one of them stand alone.",
+                )
+                return
+            open_.append(code)
+            formula = found[code][2]
+            for other in sorted(_raised_in(formula.node) if formula else ()):
+                if other in found:
+                    visit(other)
+            open_.pop()
+            order.append(code)
+
+        for code in sorted(found):
+            visit(code)
+        return order
+
+    # ---- order --------------------------------------------------------------------------------
+
+    def _order(self) -> list[Node]:
+        """Values and decisions, each after what it needs; the same whatever order files have."""
+        order: dict[str, Node] = {}
+        open_: list[str] = []
+        reported: set[frozenset[str]] = set()
+
+        def visit(address: str) -> None:
+            node = self.declared.nodes.get(address)
+            if node is None or address in order:
+                return
+            if address in open_:
+                cycle = open_[open_.index(address) :]
+                if frozenset(cycle) not in reported:
+                    reported.add(frozenset(cycle))
+                    chain = " needs ".join([*cycle, address])
+                    self.declared.problem(
+                        node.entry.at("formula"),
+                        "E204",
+                        f"'{address}' needs itself: {chain}",
+                        "Figures are computed one after another.",
+                        "Use given(x) for the figure that the case states: it needs no formula.",
+                    )
+                return
+            open_.append(address)
+            for other in sorted(node.depends):
+                visit(other)
+            open_.pop()
+            order[address] = node
+
+        for address in sorted(self.declared.nodes):
+            visit(address)
+        return list(order.values())
+
+
+def _cell_text(cell: Any) -> str:
+    if cell is None:
+        return "null"
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, Decimal | int):
+        return plain(Decimal(cell))
+    if isinstance(cell, list):
+        return ", ".join(_cell_text(item) for item in cell)
+    return str(cell)
+
+
+def _raised_in(node: nodes.Node) -> Iterable[str]:
+    if (
+        isinstance(node, nodes.Call)
+        and isinstance(node.function, nodes.Name)
+        and node.function.name == "raised"
+        and isinstance(node.arguments[0], nodes.Literal)
+    ):
+        yield str(node.arguments[0].value)
+        return
+    for child in children(node):
+        yield from _raised_in(child)

@@ -1,0 +1,687 @@
+"""Names of a rule set and what they stand for: inputs, parameters, values and decisions.
+
+Kinds and units are settled here, paths into the contract are looked up, and every fault of a
+declaration is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from contracts.contract import Contract
+from contracts.problems import Problem, nearest
+from contracts.quantities import Quantity
+from contracts.ruleset import Column, Decision, Input, Parameter, Value
+from engine.feel import nodes
+from engine.feel.built_ins import BUILT_INS
+from engine.feel.parser import KEYWORDS
+from engine.rounding import Rounding, parse_rounding
+from engine.rules.compiled import CompiledParameter, ParameterEntry, label_of
+from engine.rules.contract_paths import Leaf, NoSuchPath, look_up, reader
+from engine.rules.expressions import OWN_FUNCTIONS
+from engine.rules.inputs import Fact, InputPlan, Table
+from engine.rules.kinds import (
+    ANY,
+    BOOLEAN,
+    CASE_DECIDES,
+    DATE,
+    NO_UNIT,
+    TEXT,
+    Kind,
+    Unit,
+    times,
+    unit_named,
+)
+from engine.rules.source import Entry, Place, ResolvedRuleSet
+from engine.units.registry import UnitProblem, UnitRegistry
+
+AS_OF = "as_of"
+_RESERVED = frozenset({"row", "item", "partial", AS_OF}) | OWN_FUNCTIONS
+_LEAF_TYPES = {
+    "text": "text",
+    "boolean": "boolean",
+    "date": "date",
+    "number": "number",
+    "list of text": "list of text",
+    "list of date": "list of date",
+    "money": "number",
+    "percent": "number",
+    "area": "number",
+    "rate": "number",
+    "years": "number",
+    "length": "number",
+}
+_DIMENSIONS = {
+    "money": "money",
+    "percent": "ratio",
+    "area": "area",
+    "rate": None,
+    "years": "time",
+    "length": "length",
+    "number": "ratio",
+}
+
+
+@dataclass(slots=True)
+class Formula:
+    """A parsed expression, with the place and text it was written at."""
+
+    node: nodes.Node
+    place: Place
+    text: str
+
+
+@dataclass(slots=True)
+class Node:
+    """A value or decision while the set is being compiled."""
+
+    address: str
+    table: str | None
+    column: str
+    kind: Kind
+    entry: Entry
+    model: Value | Decision
+    formula: Formula | None = None
+    rounding: Rounding | None = None
+    given: str | None = None
+    tests: list[list[tuple[str, nodes.Node, Formula]]] = field(default_factory=list)
+    outcomes: list[Any] = field(default_factory=list)
+    depends: set[str] = field(default_factory=set)
+    reads: tuple[tuple[str, str], ...] = ()
+
+
+class Declarations:
+    """Every name of a rule set, with its kind; `problems` grows as faults are found."""
+
+    def __init__(self, resolved: ResolvedRuleSet, registry: UnitRegistry) -> None:
+        self.resolved = resolved
+        self.registry = registry
+        self.problems: list[Problem] = []
+        self.kinds: dict[str, Kind] = {AS_OF: DATE}
+        self.labels: dict[str, str] = {}
+        self.facts: dict[str, Fact] = {}
+        self.tables: dict[str, tuple[Entry, str, Leaf, bool]] = {}
+        self.columns: dict[str, list[str]] = {}
+        self.parameters: list[CompiledParameter] = []
+        self.nodes: dict[str, Node] = {}
+        self.givens: dict[str, Fact] = {}
+
+    def declare(self) -> None:
+        """Declare everything, in the order in which later names need earlier ones."""
+        self._declare_inputs()
+        self._declare_parameters()
+        self._declare_nodes()
+        self._check_names()
+
+    def problem(self, place: Place, code: str, what: str, why: str = "", fix: str = "") -> None:
+        """Note a fault."""
+        self.problems.append(place.problem(code, what, why, fix))
+
+    # ---- units --------------------------------------------------------------------------------
+
+    def fixed(self, text: str, place: Place) -> tuple[Unit, str]:
+        """A unit that is the same everywhere, and its canonical text."""
+        if text in {"number", "1"}:
+            return NO_UNIT, "number"
+        unit = self.registry.fixed_unit(text)
+        if isinstance(unit, UnitProblem):
+            fix = f"Did you mean {unit.suggestions[0]}?" if unit.suggestions else ""
+            self.problem(
+                place,
+                "E206",
+                f"'{text}' is not a unit a rule set can name",
+                f"{unit.message[:1].upper()}{unit.message[1:]}.",
+                fix
+                or "Use a unit that is worth the same everywhere, such as sqm, sqft or INR/sqm.",
+            )
+            return NO_UNIT, "number"
+        return self.monomial(unit.name), unit.name
+
+    def monomial(self, canonical: str) -> Unit:
+        """The monomial of a canonical unit text."""
+        head, *below = canonical.split("/")
+        unit = NO_UNIT
+        for name in head.split("*"):
+            unit = times(unit, unit_named(name.strip()))
+        for name in below:
+            unit = times(unit, unit_named(name.strip()), -1)
+        return unit
+
+    def unit_kind(self, text: str, place: Place, owner: str, table: str | None) -> Kind:
+        """The kind of a number declared in a unit, fixed or decided by the case."""
+        if text in {"percent", "%"}:
+            return Kind("number", NO_UNIT, "percent")
+        if text == "INR/area":
+            symbol = CASE_DECIDES + owner
+            return Kind("number", times((("INR", 1),), ((symbol, 1),), -1), "as given")
+        if text == "area":
+            return Kind("number", ((CASE_DECIDES + owner, 1),), "as given")
+        if text.startswith("area of "):
+            other = text.removeprefix("area of ").strip()
+            address = f"{table}.{other[4:]}" if other.startswith("row.") else other
+            if self.kinds.get(address) is None or self.kinds[address].display != "as given":
+                near = nearest(
+                    address, [a for a, k in self.kinds.items() if k.display == "as given"]
+                )
+                self.problem(
+                    place,
+                    "E206",
+                    f"'{other}' is not an input whose unit the case decides",
+                    "An area can be taken in the unit that a rate or area of the case is given in.",
+                    f"Did you mean '{near}'?" if near else "Name an input with the unit INR/area.",
+                )
+                return Kind("number")
+            return Kind("number", ((CASE_DECIDES + address, 1),), "area of")
+        unit, canonical = self.fixed(text, place)
+        return Kind("number", unit, canonical)
+
+    # ---- declarations -------------------------------------------------------------------------
+
+    def _declare_inputs(self) -> None:
+        for name, model, entry in self.resolved.models("inputs"):
+            assert isinstance(model, Input)
+            path = model.from_ or ""
+            leaf = look_up(path) if path else NoSuchPath("", None)
+            if isinstance(leaf, NoSuchPath):
+                self._no_such_path(entry.at("from"), path, leaf)
+                continue
+            if model.columns is None:
+                self._declare_fact(name, model, entry.place, path, leaf, None)
+                continue
+            if leaf.kind != "table" or leaf.row is None:
+                self.problem(
+                    entry.at("from"),
+                    "E210",
+                    f"'{path}' is not a table of the contract",
+                    "Columns are read from the rows of a table.",
+                    "Take the columns out, or name a table such as property.floors.",
+                )
+                continue
+            self.tables[name] = (entry, path, leaf, model.default is not None)
+            self.columns[name] = []
+            waiting = []
+            for column, inner in model.columns.items():
+                place = entry.at("columns").under(column)
+                own_path = inner.from_ or column
+                inner_leaf = look_up(own_path, leaf.row)
+                if isinstance(inner_leaf, NoSuchPath):
+                    self._no_such_path(place, own_path, inner_leaf, inside=path)
+                    continue
+                waiting.append((column, inner, place, own_path, inner_leaf))
+            # Rates come first: areas may take their unit.
+            for column, inner, place, own_path, inner_leaf in sorted(
+                waiting, key=lambda item: (item[1].unit or "").startswith("area of ")
+            ):
+                address = f"{name}.{column}"
+                self._declare_fact(address, inner, place, own_path, inner_leaf, name)
+                if address in self.facts:
+                    self.columns[name].append(column)
+            self._declare_label(name, leaf)
+
+    def _declare_label(self, table: str, leaf: Leaf) -> None:
+        """Every row may be named in a message by its label."""
+        address = f"{table}.label"
+        if leaf.row is None or "label" not in leaf.row.model_fields or address in self.facts:
+            return
+        self.kinds[address] = TEXT
+        self.facts[address] = self._fact(address, "label", Leaf("text"), TEXT, "text", None, None)
+        self.columns[table].append("label")
+
+    def _no_such_path(
+        self, place: Place, path: str, missing: NoSuchPath, inside: str = "the contract"
+    ) -> None:
+        fix = f"Did you mean '{missing.nearest}'?" if missing.nearest else "Correct the path."
+        self.problem(
+            place, "E210", f"{inside} has no '{path}'", f"There is no '{missing.step}'.", fix
+        )
+
+    def _declare_fact(
+        self,
+        address: str,
+        model: Column,
+        place: Place,
+        path: str,
+        leaf: Leaf,
+        table: str | None,
+    ) -> None:
+        wanted = (
+            model.type or ("number" if model.unit else None) or ("text" if model.one_of else None)
+        )
+        held = _LEAF_TYPES.get(leaf.kind)
+        kind_type = wanted or ("number" if held == "number" else held)
+        if kind_type == "unit" and held == "number" and leaf.kind != "number":
+            self.kinds[address] = TEXT
+            self.facts[address] = self._fact(address, path, leaf, TEXT, "unit", None, None)
+            return
+        if held is None or kind_type != held:
+            self.problem(
+                place,
+                "E211",
+                f"'{path}' holds {leaf.kind}, not {kind_type or 'a single fact'}",
+                "An input takes what the contract holds there.",
+                f"Write type: {held}." if held and held != "number" else "Name another path.",
+            )
+            return
+        if kind_type == "number" and model.unit is None and leaf.kind != "number":
+            self.problem(
+                place,
+                "E206",
+                f"'{address}' has no unit",
+                "Every number declares its unit.",
+                "Write its unit, such as INR, sqm or INR/area.",
+            )
+            return
+        kind = self._fact_kind(address, model, place, leaf, kind_type, table)
+        self.kinds[address] = kind
+        if model.label:
+            self.labels[address] = model.label
+        least, most = self._bounds(model, kind, place)
+        self.facts[address] = self._fact(address, path, leaf, kind, kind_type, least, most)
+        self._check_options(model, leaf, place)
+
+    def _fact_kind(
+        self,
+        address: str,
+        model: Column,
+        place: Place,
+        leaf: Leaf,
+        kind_type: str,
+        table: str | None,
+    ) -> Kind:
+        if kind_type == "number":
+            if model.unit is None:
+                return Kind("number", display="number")
+            kind = self.unit_kind(model.unit, place, address, table)
+            self._check_measure(kind, leaf, place, model.unit)
+            return kind
+        if kind_type == "text":
+            return Kind("text", options=model.one_of or leaf.options)
+        if kind_type.startswith("list of "):
+            return Kind(kind_type.removeprefix("list of "), many=True)
+        return Kind(kind_type)
+
+    def _check_measure(self, kind: Kind, leaf: Leaf, place: Place, unit: str) -> None:
+        if kind.display in {"as given", "area of"}:
+            wanted = {"rate"} if unit == "INR/area" else {"area"}
+            fits = leaf.kind in wanted
+        else:
+            dimension = self.registry.dimension_of(unit) if unit != "number" else "ratio"
+            expected = _DIMENSIONS.get(leaf.kind)
+            fits = expected is None or dimension == expected
+            if leaf.kind == "rate":
+                fits = isinstance(dimension, str) and dimension.startswith("money/")
+            if leaf.kind == "number":
+                fits = True
+        if not fits:
+            self.problem(
+                place,
+                "E206",
+                f"the contract holds {leaf.kind} there, which is not in {unit}",
+                "",
+                "Name a unit of the same measure.",
+            )
+
+    def _check_options(self, model: Column, leaf: Leaf, place: Place) -> None:
+        if not leaf.options or not model.one_of:
+            return
+        for option in model.one_of:
+            if option not in leaf.options:
+                near = nearest(option, leaf.options)
+                self.problem(
+                    place,
+                    "E203",
+                    f"'{option}' is none of the contract's choices",
+                    f"The contract has {', '.join(leaf.options)}.",
+                    f"Did you mean '{near}'?" if near else "Take it out.",
+                )
+
+    def _bounds(
+        self, model: Column, kind: Kind, place: Place
+    ) -> tuple[tuple[Decimal, str] | None, tuple[Decimal, str] | None]:
+        found: list[tuple[Decimal, str] | None] = []
+        for quantity in (model.min, model.max):
+            if quantity is None:
+                found.append(None)
+                continue
+            target = kind.display or "number"
+            if target in {"as given", "area of"}:
+                target = "sqm" if kind.unit and kind.unit[0][0] != "INR" else "INR/sqm"
+            if quantity.unit is None and target == "number":
+                found.append((quantity.value, str(quantity)))
+                continue
+            bound = quantity
+            if quantity.unit is None:
+                bound = Quantity(((quantity.value, target),))
+            target = "1" if target == "percent" else target
+            converted = self.registry.convert(bound, target, None)
+            if isinstance(converted, UnitProblem):
+                self.problem(
+                    place, "E206", f"the bound {quantity} does not fit: {converted.message}"
+                )
+                found.append(None)
+                continue
+            found.append((converted.value, str(quantity)))
+        return found[0], found[1]
+
+    def _fact(
+        self,
+        address: str,
+        path: str,
+        leaf: Leaf,
+        kind: Kind,
+        kind_type: str,
+        least: tuple[Decimal, str] | None,
+        most: tuple[Decimal, str] | None,
+    ) -> Fact:
+        as_given = area_of = measure = None
+        if kind.type == "number" and not kind.many:
+            if kind.display == "as given":
+                as_given = "money/area" if leaf.kind == "rate" else "area"
+            elif kind.display == "area of":
+                area_of = kind.unit[0][0].removeprefix(CASE_DECIDES)
+            else:
+                measure = {"percent": "1", "number": "1"}.get(kind.display, kind.display)
+        return Fact(
+            address=address,
+            path=path,
+            read=reader(path),
+            type=kind_type,
+            measure=measure,
+            as_given=as_given,
+            area_of=area_of,
+            label=self.labels.get(address) or label_of(address),
+            least=least[0] if least else None,
+            most=most[0] if most else None,
+            least_text=least[1] if least else "",
+            most_text=most[1] if most else "",
+        )
+
+    def _declare_parameters(self) -> None:
+        for name, model, entry in self.resolved.models("parameters"):
+            history: tuple[Parameter, ...] = model if isinstance(model, tuple) else (model,)
+            unit_text = (
+                next(
+                    (
+                        (item.value.unit or "number") if item.value is not None else item.unit
+                        for item in history
+                        if item.value is not None or item.unit
+                    ),
+                    None,
+                )
+                or "number"
+            )
+            kind = self.unit_kind(unit_text, entry.place, name, None)
+            self.kinds[name] = kind
+            label = next((item.label for item in history if item.label), None)
+            if label:
+                self.labels[name] = label
+            entries = [
+                ParameterEntry(
+                    self._parameter_value(item, kind, entry.place),
+                    item.from_,
+                    item.until,
+                    item.source or "",
+                )
+                for item in history
+            ]
+            if all(item.value is None for item in history) and not self.resolved.abstract:
+                self.problem(
+                    entry.place,
+                    "E219",
+                    f"parameter '{name}' has no value",
+                    "The base leaves it to its variants.",
+                    f"Write {name}: {{value: ..., from: ..., source: ...}}.",
+                )
+            entries.sort(key=lambda item: item.start or date.min)
+            self.parameters.append(
+                CompiledParameter(
+                    name,
+                    kind,
+                    unit_text if kind.display == "" else kind.display,
+                    label or label_of(name),
+                    tuple(entries),
+                )
+            )
+        self.parameters.sort(key=lambda item: item.name)
+
+    def _parameter_value(self, item: Parameter, kind: Kind, place: Place) -> Decimal | None:
+        if item.value is None:
+            return None
+        target = {"percent": "1", "number": "1"}.get(kind.display, kind.display)
+        if item.value.unit is None and target == "1":
+            return item.value.value
+        converted = self.registry.convert(item.value, target, None)
+        if isinstance(converted, UnitProblem):
+            self.problem(
+                place,
+                "E206",
+                f"the value {item.value} does not fit the others",
+                f"{converted.message}.",
+                "Give every value of a parameter the same unit.",
+            )
+            return None
+        return converted.value
+
+    def _declare_nodes(self) -> None:
+        for name, model, entry in self.resolved.models("values"):
+            assert isinstance(model, Value)
+            self._declare_node(name, model, entry)
+        for name, model, entry in self.resolved.models("decisions"):
+            assert isinstance(model, Decision)
+            self._declare_node(name, model, entry)
+        for node in self.nodes.values():
+            if isinstance(node.model, Value):
+                self._declare_given(node, node.model)
+
+    def _declare_node(self, address: str, model: Value | Decision, entry: Entry) -> None:
+        table, dot, column = address.partition(".")
+        if not dot:
+            table, column = "", address
+        elif table not in self.tables:
+            near = nearest(table, self.tables)
+            self.problem(
+                entry.place,
+                "E203",
+                f"there is no table '{table}'",
+                "A value with a dot is a column of an input table.",
+                f"Did you mean '{near}'?" if near else "Declare the table under inputs.",
+            )
+            return
+        if address in self.kinds:
+            self.problem(
+                entry.place,
+                "E209",
+                f"'{address}' is an input too",
+                "One name means one thing.",
+                "Give one of them another name.",
+            )
+            return
+        kind = self._node_kind(address, model, entry, table or None)
+        node = Node(address, table or None, column, kind, entry, model)
+        if isinstance(model, Value):
+            self._read_rounding(node, model)
+        if model.into is not None:
+            leaf = look_up(model.into)
+            if isinstance(leaf, NoSuchPath):
+                self._no_such_path(entry.at("into"), model.into, leaf)
+        if model.label:
+            self.labels[address] = model.label
+        self.kinds[address] = kind
+        self.nodes[address] = node
+        if table:
+            self.columns[table].append(column)
+
+    def _node_kind(
+        self, address: str, model: Value | Decision, entry: Entry, table: str | None
+    ) -> Kind:
+        if isinstance(model, Decision):
+            if model.hit == "collect" and model.aggregate is None:
+                return Kind(
+                    "text" if model.one_of else "any", many=True, options=model.one_of or ()
+                )
+            if model.aggregate == "count":
+                return Kind("number", display="number")
+            if model.one_of:
+                return Kind("text", options=model.one_of)
+            first = model.rows[0].get("then")
+            if isinstance(first, dict):
+                return Kind(
+                    "context", fields=tuple((k, _literal_kind(v)) for k, v in first.items())
+                )
+            if model.unit is None:
+                return (
+                    Kind(model.type)
+                    if model.type and model.type != "number"
+                    else (Kind("number", display="number") if model.type else _literal_kind(first))
+                )
+        if isinstance(model, Value) and model.type is not None and model.type != "number":
+            return Kind(model.type)
+        unit = model.unit
+        if unit is None and isinstance(model, Value) and model.type != "number":
+            self.problem(
+                entry.place,
+                "E208",
+                f"'{address}' has no unit",
+                "Every value declares its unit and rounding.",
+                "Write unit: INR, percent, sqm, number ..., or type: text, boolean or date.",
+            )
+            return Kind("any")
+        return self.unit_kind(unit or "number", entry.at("unit"), address, table)
+
+    def _read_rounding(self, node: Node, model: Value) -> None:
+        if node.kind.type != "number":
+            if model.round is not None:
+                self.problem(
+                    node.entry.at("round"),
+                    "E207",
+                    f"'{node.address}' is not a number to round",
+                    "",
+                    "Take the rounding out.",
+                )
+            return
+        if model.round is None:
+            self.problem(
+                node.entry.place,
+                "E207",
+                f"'{node.address}' does not say how it is rounded",
+                "Rounding is never left to a default.",
+                "Write round: none, or floor, nearest or ceil with a step.",
+            )
+            return
+        rounding, reason = parse_rounding(model.round)
+        if reason is not None:
+            self.problem(
+                node.entry.at("round"),
+                "E207",
+                f"'{model.round}' is not a rounding",
+                "",
+                f"{reason[:1].upper()}{reason[1:]}.",
+            )
+        elif rounding is not None and (("%" in rounding.text) != (node.kind.display == "percent")):
+            self.problem(
+                node.entry.at("round"),
+                "E207",
+                f"the step '{model.round}' is not in the value's unit, {node.kind.display}",
+                "A step of 1 % and a step of 1 differ a hundredfold.",
+                "Write the step in the value's unit: nearest 0.01 % for a percentage.",
+            )
+        node.rounding = rounding
+
+    def _declare_given(self, node: Node, model: Value) -> None:
+        if model.given is None:
+            return
+        place = node.entry.at("given")
+        root: Any = Contract
+        if node.table:
+            root = self.tables[node.table][2].row
+        leaf = look_up(model.given, root)
+        if isinstance(leaf, NoSuchPath):
+            self._no_such_path(place, model.given, leaf)
+            return
+        kind_type = _LEAF_TYPES.get(leaf.kind)
+        if kind_type != node.kind.type and not node.kind.is_open:
+            self.problem(
+                place,
+                "E211",
+                f"'{model.given}' holds {leaf.kind}, not {node.kind.type}",
+                "",
+                "Name a path that holds what the value is.",
+            )
+            return
+        if node.kind.type == "number" and model.unit is not None:
+            self._check_measure(node.kind, leaf, place, model.unit)
+        node.given = node.address
+        kind = node.kind
+        if kind.display == "as given":
+            kind = Kind("number", kind.unit, "area of")
+        self.givens[node.address] = self._fact(
+            node.address, model.given, leaf, kind, kind_type or "text", None, None
+        )
+
+    def scalar_names(self) -> Iterable[str]:
+        """Names that stand for one value."""
+        return (name for name in self.kinds if "." not in name)
+
+    def _check_names(self) -> None:
+        for section in ("parameters", "inputs", "values", "decisions"):
+            for name, entry in self.resolved.sections[section].items():
+                if name in KEYWORDS or name in BUILT_INS or name in _RESERVED:
+                    self.problem(
+                        entry.place,
+                        "E209",
+                        f"'{name}' is a word of the language",
+                        "FEEL would read it as something else.",
+                        "Choose another name.",
+                    )
+                others = [
+                    other
+                    for other in ("parameters", "inputs", "values", "decisions")
+                    if other != section and name in self.resolved.sections[other]
+                ]
+                if others and section < others[0]:
+                    self.problem(
+                        entry.place,
+                        "E209",
+                        f"'{name}' is in {section} and in {others[0]}",
+                        "One name means one thing.",
+                        "Give one of them another name.",
+                    )
+
+    # ---- plan ---------------------------------------------------------------------------------
+
+    def plan(self) -> InputPlan:
+        """How the facts are read from a contract."""
+        scalars = [fact for address, fact in self.facts.items() if "." not in address]
+        scalars += [fact for address, fact in self.givens.items() if "." not in address]
+        scalars.sort(key=lambda fact: (fact.area_of is not None, fact.address))
+        tables = []
+        for name in sorted(self.tables):
+            _, path, _, absent_is_empty = self.tables[name]
+            columns = [
+                fact
+                for facts in (self.facts, self.givens)
+                for address, fact in facts.items()
+                if address.startswith(f"{name}.")
+            ]
+            columns.sort(key=lambda fact: (fact.area_of is not None, fact.address))
+            tables.append(Table(name, path, reader(path), tuple(columns), absent_is_empty))
+        return InputPlan(tuple(scalars), tuple(tables))
+
+
+def _literal_kind(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, Decimal | int):
+        return Kind("number", display="number")
+    return TEXT if isinstance(value, str) else ANY
+
+
+def exact(value: Any) -> Any:
+    """A whole number as a Decimal; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value

@@ -1,0 +1,157 @@
+"""What a compiled rule set may call: null-aware sums and extremes, decisions, and FEEL itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from engine.feel import nodes
+from engine.feel.errors import FeelLimitError
+from engine.feel.evaluation import evaluate_node as feel_evaluate_node
+from engine.indian_numbers import rupee_words
+
+_ZERO = Decimal(0)
+_ARITHMETIC = {
+    operator: nodes.Arithmetic(operator, nodes.Name("a"), nodes.Name("b"))
+    for operator in ("+", "-", "*", "/", "**")
+}
+_COMPARISONS = {
+    operator: nodes.Comparison(operator, nodes.Name("a"), nodes.Name("b"))
+    for operator in ("=", "<", "<=", ">", ">=")
+}
+
+
+def total(items: Sequence[Decimal | None] | None) -> Decimal | None:
+    """The sum; 0 for no items, null if the list or any item is not known."""
+    if items is None or None in items:
+        return None
+    return sum([item for item in items if item is not None], _ZERO)
+
+
+def least_known(*items: Decimal | None) -> Decimal | None:
+    """The least of those that are known; null if none is."""
+    return min((item for item in items if item is not None), default=None)
+
+
+def count(items: Sequence[Any] | None) -> Decimal | None:
+    """How many items there are, known or not."""
+    return None if items is None else Decimal(len(items))
+
+
+def min_of(items: Sequence[Decimal | None] | None) -> Decimal | None:
+    """The least item; null for none, or if any is not known."""
+    return None if not items or None in items else min(items)  # type: ignore[type-var]
+
+
+def max_of(items: Sequence[Decimal | None] | None) -> Decimal | None:
+    """The greatest item; null for none, or if any is not known."""
+    return None if not items or None in items else max(items)  # type: ignore[type-var]
+
+
+def contexts(
+    rows: Sequence[str] | None, names: Sequence[str], columns: Sequence[Sequence[Any]]
+) -> list[dict[str, Any]] | None:
+    """A table as a list of contexts, for expressions that walk its rows."""
+    if rows is None:
+        return None
+    return [
+        {"id": row, **dict(zip(names, values, strict=True))}
+        for row, values in zip(
+            rows, zip(*columns, strict=True) if columns else [()] * len(rows), strict=True
+        )
+    ]
+
+
+def evaluate_node(node: nodes.Node, context: Mapping[str, Any]) -> Any:
+    """An expression left to the general evaluator; its bounds count as not known."""
+    try:
+        return feel_evaluate_node(node, context, functions=FUNCTIONS)
+    except FeelLimitError:
+        return None
+
+
+def arithmetic(operator: str, left: Any, right: Any) -> Any:
+    """FEEL arithmetic on values whose kinds are not known when the set is compiled."""
+    return evaluate_node(_ARITHMETIC[operator], {"a": left, "b": right})
+
+
+def ordered(operator: str, left: Any, right: Any) -> Any:
+    """FEEL order on values whose kinds are not known when the set is compiled."""
+    return evaluate_node(_COMPARISONS[operator], {"a": left, "b": right})
+
+
+def equal(left: Any, right: Any) -> Any:
+    """FEEL equality on values whose kinds are not known when the set is compiled."""
+    return ordered("=", left, right)
+
+
+def _first_known(*items: Any) -> Any:
+    return next((item for item in items if item is not None), None)
+
+
+def _differ(left: Any, right: Any, tolerance: Any = _ZERO) -> bool | None:
+    if left is None or right is None or tolerance is None:
+        return None
+    if isinstance(left, Decimal) and isinstance(right, Decimal):
+        return bool(abs(left - right) > tolerance)
+    return bool(left != right)
+
+
+#: The functions that rule sets have beyond FEEL, for expressions left to the general evaluator.
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "total": total,
+    "first known": _first_known,
+    "least known": least_known,
+    "differ": _differ,
+    "in words": lambda amount: None if amount is None else rupee_words(amount),
+}
+
+
+def decider(
+    policy: str, aggregate: str | None, outcomes: tuple[Any, ...], order: tuple[str, ...]
+) -> Callable[[list[int]], Any]:
+    """How the rows that hit become one result, by DMN hit policy."""
+
+    def unique(hits: list[int]) -> Any:
+        return outcomes[hits[0]] if len(hits) == 1 else None
+
+    def any_(hits: list[int]) -> Any:
+        found = [outcomes[hit] for hit in hits]
+        return found[0] if found and all(item == found[0] for item in found) else None
+
+    def priority(hits: list[int]) -> Any:
+        found = [outcomes[hit] for hit in hits]
+        return min(found, key=order.index, default=None)
+
+    def collect(hits: list[int]) -> Any:
+        found = [outcomes[hit] for hit in hits]
+        if aggregate is None:
+            return found
+        if aggregate == "count":
+            return Decimal(len(found))
+        if not found:
+            return None
+        return {"sum": total, "min": min_of, "max": max_of}[aggregate](found)
+
+    return {"unique": unique, "any": any_, "priority": priority, "collect": collect}[policy]
+
+
+#: Everything that generated code may name.
+SCOPE: Mapping[str, Any] = {
+    "abs": abs,
+    "arithmetic": arithmetic,
+    "contexts": contexts,
+    "count": count,
+    "equal": equal,
+    "evaluate_node": evaluate_node,
+    "least_known": least_known,
+    "max": max,
+    "max_of": max_of,
+    "min": min,
+    "min_of": min_of,
+    "ordered": ordered,
+    "rupee_words": rupee_words,
+    "total": total,
+    "zip": zip,
+}

@@ -10,6 +10,7 @@ number is written as a plain decimal text; the `unit` beside it says how to read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -20,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from contracts.contract import Contract
 from contracts.dates import Day, parse_day
-from contracts.quantities import parse_number
+from contracts.problems import shown
 
 EVALUATION_SCHEMA: Literal["urn:zenops:evaluation:1"] = "urn:zenops:evaluation:1"
 
@@ -36,6 +37,7 @@ Value = Annotated[
     WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
 ]
 
+_PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _AS_IT_STANDS = frozenset({None, "text", "boolean"})
 
 
@@ -65,9 +67,16 @@ def _value_read(written: Any, unit: str | None) -> Any:
     if unit in _AS_IT_STANDS or not isinstance(written, str):
         return written
     try:
-        return parse_day(written) if unit == "date" else parse_number(written)
+        return parse_day(written) if unit == "date" else _computed(written)
     except ValueError as error:
         raise PydanticCustomError("number", "{reason}", {"reason": str(error)}) from None
+
+
+def _computed(written: str) -> Decimal:
+    """A figure; it may have the 34 digits of arithmetic, more than a case may enter."""
+    if _PLAIN_NUMBER.fullmatch(written):
+        return Decimal(written)
+    raise ValueError(f"'{shown(written)}' is not a plainly written number")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,260 @@
+"""Freezes one evaluation into a bundle: contract, figures, rules, evidence, and their digests.
+
+Same case, same catalogue, same bytes: nothing here knows the time, the place or the user. The
+bundle's digest is the sha256 of its manifest, which holds the sha256 of each file of the payload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from contracts.bundle import BundledCase, Registers, TemplateIdentity
+from contracts.canonical_json import canonical_json
+from contracts.case import Case, Firm
+from contracts.problems import Problem, shown
+from engine.annexures import plan_pages
+from factory.folders import open_file
+from factory.photographs import CHUNK, LARGEST_FILE, ending_of, hash_file, read_facts
+from factory.stored_zip import Writer
+from factory.whole_files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from contracts.evaluation import Evaluation
+    from contracts.evidence import Evidence
+    from contracts.profile import Profile
+    from factory.catalogue import Library
+
+MANIFEST = "manifest-sha256.txt"
+INFO = "bundle-info.txt"
+DECLARATION = "bagit.txt"
+SIGNATURE = "signature.json"
+DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+#: What an evaluation calls a rule set, profile or template that it found none of.
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle that was written."""
+
+    path: Path
+    digest: str
+    size: int
+    files: int
+
+
+class _ChangedError(Exception):
+    """A file is no longer what it was when the case was read."""
+
+
+def as_bundled(case: Case) -> Case:
+    """The case as a bundle holds it, which is how it must be evaluated.
+
+    Deleted evidence is gone, with its links; so is what says who wrote the contract, and when.
+    """
+    contract = case.contract.model_copy(update={"audit": None, "computed_values": None})
+    evidence = tuple(piece for piece in case.evidence if piece.status != "deleted")
+    kept = {piece.key for piece in evidence}
+    links = tuple(link for link in case.links if link.evidence in kept)
+    return case.model_copy(update={"contract": contract, "evidence": evidence, "links": links})
+
+
+def write_bundle(
+    case: Case,
+    evaluation: Evaluation,
+    library: Library,
+    files: Mapping[str, Path],
+    path: Path,
+) -> tuple[Bundle | None, tuple[Problem, ...]]:
+    """Write the bundle of an evaluated case.
+
+    Args:
+        case: as `as_bundled` gives it, and as it was evaluated.
+        evaluation: with its trace.
+        library: what it was evaluated with.
+        files: the path of each piece of evidence by its key, and the logo's under an empty key.
+        path: where the bundle is to be; what is there is replaced once the new one is complete.
+
+    Returns:
+        The bundle, or None and why there is none; then nothing on disk has changed.
+    """
+    refusal = _cannot_replace(path)
+    if refusal is not None:
+        return None, (refusal,)
+    stored = {
+        _stored_name(piece.facts.sha256, piece.facts.media_type): files[piece.key]
+        for piece in case.evidence
+        if piece.facts is not None
+    }
+    firm, logo = _firm(case.firm, files.get(""))
+    stored |= logo
+    payload = _payload(case, evaluation, library, firm)
+    manifest = b""
+    try:
+        with replacing(path) as file:
+            archive = Writer(file)
+            archive.add(DECLARATION, [DECLARED])
+            archive.add(INFO, [bundle_info()])
+            for name in sorted([*payload, *stored]):
+                if name in payload:
+                    digest = archive.add(name, [payload[name]])
+                else:
+                    digest = archive.add(name, _chunks(stored[name]))
+                    _check_unchanged(name, digest, stored[name])
+                manifest += f"{digest}  {name}\n".encode()
+            archive.add(MANIFEST, [manifest])
+            archive.close()
+            size = file.tell()
+    except _ChangedError as error:
+        return None, (_changed(str(error)),)
+    except OSError as error:
+        return None, (_cannot_write(path, error.strerror or "the disk refused"),)
+    digest = hashlib.sha256(manifest).hexdigest()
+    return Bundle(path, digest, size, len(payload) + len(stored)), ()
+
+
+def bundle_info() -> bytes:
+    """What wrote the bundle; not part of its digest."""
+    return f"Software: zenops\nVersion: {metadata.version('zenops')}\n".encode()
+
+
+def template_of(evaluation: Evaluation) -> TemplateIdentity:
+    """The template that the rule set chose; NONE if it chose none."""
+    values = {entry.field: entry.value for entry in evaluation.trace}
+    key = values.get("template_key") or values.get("template")
+    return TemplateIdentity(key=key if isinstance(key, str) else NONE.upper())
+
+
+def _payload(
+    case: Case, evaluation: Evaluation, library: Library, firm: Firm | None
+) -> dict[str, bytes]:
+    catalogue = library.catalogue
+    assert catalogue is not None  # there is an evaluation
+    rules = evaluation.ruleset
+    rule_set = catalogue.rule_sets.get(f"{rules.id}@{rules.version}")
+    profile = _profile(library, evaluation)
+    bundled = BundledCase(
+        case=case.case,
+        title=case.title,
+        source=case.source,
+        evidence=tuple(map(_with_stored_file, case.evidence)),
+        links=case.links,
+        parameters=case.parameters,
+    )
+    registers = Registers(
+        units=library.units,
+        banks=catalogue.banks,
+        field_definitions=tuple(catalogue.field_definitions),
+    )
+    headings = None if profile is None else profile.headings
+    parts: dict[str, Any] = {
+        "annexures": plan_pages(case.evidence, case.contract, headings),
+        "case": bundled,
+        "contract": case.contract,
+        "evaluation": evaluation,
+        "firm": firm or {},
+        "profile": profile or {},
+        "registers": registers,
+        "ruleset": {} if rule_set is None else rule_set.canonical,
+        "template": template_of(evaluation),
+    }
+    return {f"data/{name}.json": canonical_json(part) for name, part in parts.items()}
+
+
+def _profile(library: Library, evaluation: Evaluation) -> Profile | None:
+    assert library.catalogue is not None
+    wanted = evaluation.profile
+    for profile in library.catalogue.profiles:
+        if (profile.profile, profile.version) == (wanted.id, wanted.version):
+            return profile
+    return None
+
+
+def _with_stored_file(piece: Evidence) -> Evidence:
+    file = None
+    if piece.facts is not None:
+        name = _stored_name(piece.facts.sha256, piece.facts.media_type)
+        file = name.removeprefix("data/")
+    return piece.model_copy(update={"file": file})
+
+
+def _stored_name(digest: str, media_type: str) -> str:
+    return f"data/evidence/{digest}.{ending_of(media_type)}"
+
+
+def _firm(firm: Firm | None, logo: Path | None) -> tuple[Firm | None, dict[str, Path]]:
+    """The letterhead with its logo named as the bundle stores it."""
+    if firm is None or logo is None:
+        return firm, {}
+    file, problems = open_file(logo, logo.name, limit=LARGEST_FILE)
+    if file is None:
+        raise OSError(problems[0].what)
+    with file:
+        digest, _ = hashed = hash_file(file)
+        facts, _ = read_facts(file, logo.name, hashed=hashed)
+    if facts is None:
+        raise OSError(f"{logo.name} is no picture any more")
+    name = _stored_name(digest, facts.media_type)
+    return firm.model_copy(update={"logo": name.removeprefix("data/")}), {name: logo}
+
+
+def _check_unchanged(name: str, digest: str, path: Path) -> None:
+    if not name.startswith(f"data/evidence/{digest}."):
+        raise _ChangedError(str(path))
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    file, problems = open_file(path, path.name, limit=LARGEST_FILE)
+    if file is None:
+        raise _ChangedError(problems[0].what)
+    with file:
+        yield from read_chunks(file)
+
+
+def read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file from where it stands, piece by piece."""
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def _cannot_replace(path: Path) -> Problem | None:
+    """Why a bundle may not take the place of what is there: only bundles are ever replaced."""
+    if path.is_dir():
+        return _cannot_write(path, "it is a folder")
+    if not path.parent.is_dir():
+        return _cannot_write(path, f"there is no folder '{shown(path.parent)}'")
+    if not path.exists():
+        return None
+    file, problems = open_file(path, str(path), limit=1 << 40)
+    if file is None:
+        return problems[0]
+    with file:
+        if file.read(4) in {b"", b"PK\x03\x04"}:
+            return None
+    return _cannot_write(path, "a file that is no bundle is there already")
+
+
+def _cannot_write(path: Path, why: str) -> Problem:
+    return Problem(
+        "E608",
+        f"'{shown(path)}' cannot be written: {why[:1].lower()}{why[1:]}",
+        fix="Name another place for it.",
+        file=shown(path),
+    )
+
+
+def _changed(name: str) -> Problem:
+    return Problem(
+        "E609",
+        f"'{shown(name)}' changed after the case was read",
+        why="The figures were computed with what it was; a bundle must hold what was evaluated.",
+        fix="Build again when nothing writes to the evidence.",
+        file=shown(name),
+    )

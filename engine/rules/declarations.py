@@ -182,7 +182,11 @@ class Declarations:
     # ---- declarations -------------------------------------------------------------------------
 
     def _declare_inputs(self) -> None:
-        for name, model, entry in self.resolved.models("inputs"):
+        # Areas may take the unit of an input, wherever in the file that one stands.
+        for name, model, entry in sorted(
+            self.resolved.models("inputs"),
+            key=lambda item: (item[1].columns is not None, (item[1].unit or "")[:8] == "area of "),
+        ):
             assert isinstance(model, Input)
             path = model.from_ or ""
             leaf = look_up(path) if path else NoSuchPath("", None)

@@ -75,8 +75,8 @@ CONTEXT_FUNCTIONS = (
         "get value",
         get_value,
         (
-            (Parameter("m", ("context",)), Parameter("key", ("string", "list"))),
-            (Parameter("context", ("context",)), Parameter("keys", ("string", "list"))),
+            (Parameter("m", ("context",)), Parameter("key", ("string",))),
+            (Parameter("context", ("context",)), Parameter("keys", ("list",))),
         ),
     ),
     _of("get entries", get_entries, Parameter("m", ("context",))),
@@ -85,7 +85,7 @@ CONTEXT_FUNCTIONS = (
         "context put",
         context_put,
         (
-            (_CONTEXT, Parameter("key", ("string", "list")), Parameter("value")),
+            (_CONTEXT, Parameter("key", ("string",)), Parameter("value")),
             (_CONTEXT, Parameter("keys", ("list",)), Parameter("value")),
         ),
     ),

@@ -12,7 +12,7 @@ from typing import Any
 from engine.feel import nodes
 from engine.feel.arithmetic import OPERATIONS, negate
 from engine.feel.built_ins import BUILT_INS
-from engine.feel.conformance import is_instance
+from engine.feel.conformance import is_instance, known_type
 from engine.feel.conversion import Variables
 from engine.feel.invocation import call_built_in, call_function
 from engine.feel.parser import children, height
@@ -550,6 +550,7 @@ def _function(node: nodes.FunctionOf) -> Closure:
     body = compiled(node.body)
     names = [name for name, _ in node.parameters]
     levels = height(node.body) + 1
+    result_type = known_type(node.body)
 
     def define(scope: Scope) -> FeelFunction:
         def call(run: Run, arguments: list[Value]) -> Value:
@@ -558,7 +559,7 @@ def _function(node: nodes.FunctionOf) -> Closure:
             run.calls -= levels
             return result
 
-        return FeelFunction("", node.parameters, call)
+        return FeelFunction("", node.parameters, call, result=result_type)
 
     return define
 

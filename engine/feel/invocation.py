@@ -144,16 +144,13 @@ def _by_position(built_in: BuiltIn, arguments: list[Value]) -> tuple[Parameter, 
         <= len(arguments)
         <= len(signature)
     ]
-    for signature in fitting:
-        pairs = zip(arguments, signature, strict=False)
-        if all(_suits(value, parameter) for value, parameter in pairs):
-            return signature
-    return fitting[0] if fitting else None
+    # The more arguments are of the right type already, the better a signature fits.
+    return max(fitting, key=lambda signature: _fit(arguments, signature), default=None)
 
 
-def _suits(value: Value, parameter: Parameter) -> bool:
-    kinds = parameter.kinds
-    return not kinds or "list" in kinds or kind(value) in kinds
+def _fit(arguments: list[Value], signature: tuple[Parameter, ...]) -> int:
+    pairs = zip(arguments, signature, strict=False)
+    return sum(not of.kinds or kind(value) in of.kinds for value, of in pairs)
 
 
 def _placed(

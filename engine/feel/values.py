@@ -46,12 +46,14 @@ class FeelFunction:
             function that takes any arguments.
         body: takes the run and the arguments.
         built_in: the built-in it stands for, which has its own rules for arguments.
+        result: the type its body is known to give, else None.
     """
 
     name: str
     parameters: tuple[tuple[str, TypeName | None], ...] | None
     body: Callable[[Run, list[Value]], Value]
     built_in: Any = None
+    result: TypeName | None = None
 
     def __str__(self) -> str:
         return f"function({', '.join(name for name, _ in self.parameters or ())})"

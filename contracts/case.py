@@ -74,7 +74,7 @@ def _expected(raw: Any) -> Any:
 ExpectedValue = Annotated[
     Measure | str | bool | None,
     BeforeValidator(_expected),
-    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null", "object"]}),
 ]
 
 

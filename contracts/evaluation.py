@@ -16,8 +16,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from contracts.contract import Contract
 from contracts.dates import Day, parse_day
@@ -41,26 +41,6 @@ _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _AS_IT_STANDS = frozenset({None, "text", "boolean"})
 
 
-class _Valued:
-    """Unknown keys are refused; values are read back from text by their unit."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        names = [
-            name for name in ("value", "unrounded", "given") if name in source.__dataclass_fields__
-        ]
-
-        def read(entry: Any) -> Any:
-            return replace(
-                entry, **{name: _value_read(getattr(entry, name), entry.unit) for name in names}
-            )
-
-        return core_schema.no_info_after_validator_function(read, handler(source))
-
-
 def _value_read(written: Any, unit: str | None) -> Any:
     if isinstance(written, list | tuple):
         return tuple(_value_read(item, unit) for item in written)
@@ -79,13 +59,21 @@ def _computed(written: str) -> Decimal:
     raise ValueError(f"'{shown(written)}' is not a plainly written number")
 
 
+def _read_back(entry: Any) -> Any:
+    """An entry read from JSON, with its values turned from texts into what they are."""
+    names = [name for name in ("value", "unrounded", "given") if hasattr(entry, name)]
+    return replace(entry, **{name: _value_read(getattr(entry, name), entry.unit) for name in names})
+
+
 @dataclass(frozen=True, slots=True)
-class NamedValue(_Valued):
+class NamedValue:
     """A value that a formula or a message used.
 
     `written` is what the case says, where a unit had to be converted; `source` says where the
     factor, the parameter or the override comes from.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     name: str
     value: Value
@@ -94,13 +82,18 @@ class NamedValue(_Valued):
     source: str | None = None
 
 
+NamedValues = tuple[Annotated[NamedValue, AfterValidator(_read_back)], ...]
+
+
 @dataclass(frozen=True, slots=True)
-class TraceEntry(_Valued):
+class TraceEntry:
     """One figure or decision: what came out, by which rule, from what.
 
     `unrounded` is what the formula gave, `given` what the case states instead of it, `missing`
     the fields that would make the figure known.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     field: str
     value: Value
@@ -108,7 +101,7 @@ class TraceEntry(_Valued):
     rule: str
     source: str | None = None
     formula: str | None = None
-    inputs: tuple[NamedValue, ...] = ()
+    inputs: NamedValues = ()
     unrounded: Value = None
     rounding: str | None = None
     given: Value = None
@@ -128,7 +121,7 @@ class Finding:
     message: str
     remedy: str | None = None
     fields: tuple[str, ...] = ()
-    values: tuple[NamedValue, ...] = ()
+    values: NamedValues = ()
     rule: str | None = None
     source: str | None = None
 
@@ -214,5 +207,5 @@ class Evaluation:
     contract: Contract
     findings: tuple[Finding, ...]
     readiness: Readiness
-    trace: tuple[TraceEntry, ...] = ()
+    trace: tuple[Annotated[TraceEntry, AfterValidator(_read_back)], ...] = ()
     schema: Literal["urn:zenops:evaluation:1"] = EVALUATION_SCHEMA

@@ -144,7 +144,8 @@ def spelled(unit: str) -> str:
     """A unit in the one spelling used inside: `%` becomes `percent`, `Rs per sqft` `INR/sqft`."""
     unit = re.sub(r"\s*(?:/|\bper\b)\s*", "/", unit.strip())
     head, slash, denominator = unit.partition("/")
-    if head in RUPEE_WORDS:
+    if head in RUPEE_WORDS or (slash and not head):
+        # What is so much "per sqft" is money: nothing else here is counted per unit.
         head = "INR"
     if head == "%":
         head = "percent"
@@ -212,6 +213,10 @@ class QuantityField:
                 quantity = quantity_from(raw, default_unit)
             except QuantityError as error:
                 raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from None
+            if rate and len(quantity.terms) > 1:
+                raise PydanticCustomError(
+                    "quantity", "{reason}", {"reason": "a rate is one number with its unit"}
+                )
             if rate and quantity.unit is not None and "/" not in quantity.unit:
                 # The original writes a rate as {value: 2000, unit: sqft}, meaning per square foot.
                 unit = quantity.unit
@@ -241,7 +246,10 @@ class QuantityField:
         bare = f"; a bare number is {self.default_unit}" if self.default_unit else ""
         text = {"type": "string", "maxLength": 200}
         number = {"type": "number"}
+        unit = f" in {self.default_unit}" if self.default_unit else ""
         return {
+            # The name under which contracts.json_schemas states it once.
+            "title": f"measure:{self.kind}{unit}".replace(" ", "-").replace("/", "-"),
             "description": f"{self.kind}, such as {examples[self.kind]}{bare}",
             "anyOf": [
                 text,

@@ -23,7 +23,9 @@ def alternatives(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[Sh
     origin: Any = get_origin(annotation)
     if origin is Annotated:
         inner, *extra = get_args(annotation)
-        yield from alternatives(inner, (*metadata, *extra))
+        # Field(ge=0) keeps its bounds in a list of its own.
+        said = [part for item in extra for part in (item, *getattr(item, "metadata", ()))]
+        yield from alternatives(inner, (*metadata, *said))
     elif origin in {Union, types.UnionType}:
         for inner in get_args(annotation):
             if inner is not type(None):

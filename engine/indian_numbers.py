@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from num2words import num2words
-
 from contracts.quantities import plain
 
 _CRORE = 10_000_000
@@ -22,8 +20,24 @@ _MOST_DECIMALS = 4
 # Of a written amount; the longest sensible one has about thirty.
 _MOST_WORDS = 80
 
-_SMALL = {str(num2words(number, lang="en_IN")): number for number in range(20)}
-_TENS = {str(num2words(number, lang="en_IN")): number for number in range(20, 100, 10)}
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_SMALL = {word: number for number, word in enumerate(_UNITS)}
+_TENS = {
+    word: 10 * number
+    for number, word in enumerate(
+        "twenty thirty forty fifty sixty seventy eighty ninety".split(), 2
+    )
+}
+_BELOW_A_HUNDRED = tuple([word.capitalize()] for word in _UNITS) + tuple(
+    [word.capitalize()]
+    if number == tens
+    else [word.capitalize(), _UNITS[number - tens].capitalize()]
+    for word, tens in _TENS.items()
+    for number in range(tens, tens + 10)
+)
 _SCALES = {"crore": _CRORE, "lakh": 100_000, "thousand": 1_000, "hundred": 100}
 _SPELLINGS = {
     **dict.fromkeys(("crores", "cr"), "crore"),
@@ -170,7 +184,6 @@ def _rounded(number: Decimal, decimals: int) -> Decimal:
 
 
 def _whole_words(number: int) -> str:
-    # num2words knows lakh and crore, but stops at a thousand crore.
     groups = []
     while True:
         number, rest = divmod(number, _CRORE)
@@ -187,9 +200,15 @@ def _whole_words(number: int) -> str:
 
 
 def _words_below_a_crore(number: int) -> list[str]:
-    # Its own commas, hyphens and "and" are left out, as on a cheque.
-    text = str(num2words(number, lang="en_IN")).replace(",", " ").replace("-", " ")
-    return [word.capitalize() for word in text.split() if word != "and"]
+    """As on a cheque: without commas, hyphens and "and"."""
+    words: list[str] = []
+    for name, scale in (("Lakh", 100_000), ("Thousand", 1_000), ("Hundred", 100)):
+        count, number = divmod(number, scale)
+        if count:
+            words += [*_BELOW_A_HUNDRED[count], name]
+    if number or not words:
+        words += _BELOW_A_HUNDRED[number]
+    return words
 
 
 def _rupees_and_paise(tokens: list[str]) -> tuple[list[str], list[str]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ class NoSuchPath:
     nearest: str | None
 
 
+@functools.lru_cache(maxsize=1024)
 def look_up(path: str, model: type[BaseModel] = Contract) -> Leaf | NoSuchPath:
     """What the contract holds at a dotted path."""
     steps = path.split(".")

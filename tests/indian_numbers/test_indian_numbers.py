@@ -79,7 +79,7 @@ def test_money_is_what_babel_prints_for_india(number):
         ("10000000", "Rupees One Crore Only"),
         ("37300000", "Rupees Three Crore Seventy Three Lakh Only"),  # report R20
         ("1000000000", "Rupees One Hundred Crore Only"),  # never one arab
-        ("10000000000", "Rupees One Thousand Crore Only"),  # where num2words stops
+        ("10000000000", "Rupees One Thousand Crore Only"),
         ("10000000000000", "Rupees Ten Lakh Crore Only"),
         ("100000000000000", "Rupees One Crore Crore Only"),
         ("1000000000000000", "Rupees Ten Crore Crore Only"),

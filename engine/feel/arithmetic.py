@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from engine.feel.run import Run
 
 
-def calculate(
-    run: Run, operation: Callable[..., Decimal], *operands: Decimal
-) -> Decimal | None:
+def calculate(run: Run, operation: Callable[..., Decimal], *operands: Decimal) -> Decimal | None:
     """A decimal operation; null where it has no result.
 
     Raises:
@@ -48,9 +46,7 @@ def calculate(
 def _impossible(run: Run, operator: str, left: Value, right: Value) -> None:
     if left is None or right is None:
         return run.null(f"an operand of '{operator}' is null")
-    return run.null(
-        f"'{operator}' does not fit {article(kind(left))} and {article(kind(right))}"
-    )
+    return run.null(f"'{operator}' does not fit {article(kind(left))} and {article(kind(right))}")
 
 
 def add(run: Run, left: Value, right: Value) -> Value:
@@ -152,9 +148,7 @@ def multiply(run: Run, left: Value, right: Value) -> Value:
     if isinstance(right, Decimal):
         if isinstance(left, Decimal):
             return calculate(run, run.numbers.multiply, left, right)
-        return _scaled(run, run.numbers.multiply, left, right) or _impossible(
-            run, "*", left, right
-        )
+        return _scaled(run, run.numbers.multiply, left, right) or _impossible(run, "*", left, right)
     return _impossible(run, "*", left, right)
 
 
@@ -180,9 +174,7 @@ def _length(duration: DaysTimeDuration | YearsMonthsDuration) -> Decimal:
     return Decimal(duration.months)
 
 
-def _scaled(
-    run: Run, operation: Callable[..., Decimal], duration: Value, factor: Decimal
-) -> Value:
+def _scaled(run: Run, operation: Callable[..., Decimal], duration: Value, factor: Decimal) -> Value:
     """A duration times or divided by a number; months are cut to whole ones."""
     if not isinstance(duration, (DaysTimeDuration, YearsMonthsDuration)):
         return None

@@ -67,8 +67,11 @@ _BLOCKS: dict[str, tuple[int, int]] = {
     "Specials": (0xFFF0, 0xFFFD),
 }
 _CATEGORIES = frozenset(
-    "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po Z Zs Zl Zp "
-    "S Sm Sc Sk So C Cc Cf Co Cn Cs".split()
+    {
+        *("L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No"),
+        *("P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Z", "Zs", "Zl", "Zp"),
+        *("S", "Sm", "Sc", "Sk", "So", "C", "Cc", "Cf", "Co", "Cn", "Cs"),
+    }
 )
 
 Contains = Callable[[str], bool]
@@ -116,7 +119,7 @@ def variants(character: str) -> frozenset[str]:
 
 
 def category(name: str) -> Contains | None:
-    """The characters of `\\p{name}`: a Unicode category, or a block after `Is`; else None."""
+    r"""The characters of `\p{name}`: a Unicode category, or a block after `Is`; else None."""
     if name in _CATEGORIES:
         return lambda character: unicodedata.category(character).startswith(name)
     first, last = _BLOCKS.get(name.removeprefix("Is"), (1, 0)) if name.startswith("Is") else (1, 0)

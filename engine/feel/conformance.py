@@ -1,5 +1,4 @@
-"""Types: whether a value has one, whether one fits in the place of another, and the implicit
-conversions (DMN 1.5, 10.3.2.9)."""
+"""Types: what has one, what fits in the place of another, what is converted (DMN 1.5, 10.3.2.9)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation, Overflow
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,8 @@ def from_python(run: Run, value: Any) -> Value:
         run.tick(run.items(len(value)))
         return [from_python(run, item) for item in value]
     if isinstance(value, FeelRange):
-        ends = (from_python(run, end) for end in (value.low, value.high))
-        return FeelRange(*ends, value.low_closed, value.high_closed)
+        low, high = from_python(run, value.low), from_python(run, value.high)
+        return FeelRange(low, high, value.low_closed, value.high_closed)
     if isinstance(value, FeelFunction):
         return value
     return _temporal(run, value)
@@ -80,14 +80,14 @@ def _number(run: Run, value: int | Decimal) -> Decimal | None:
 
 
 def _temporal(run: Run, value: Any) -> Value:
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         date = Date(value.year, value.month, value.day)
         return DateTime(date, _time(value, value.utcoffset()))
-    if isinstance(value, datetime.date):
+    if isinstance(value, dt.date):
         return Date(value.year, value.month, value.day)
-    if isinstance(value, datetime.time):
+    if isinstance(value, dt.time):
         return _time(value, value.utcoffset())
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         seconds = value.days * SECONDS_A_DAY + value.seconds
         return DaysTimeDuration(seconds + Decimal(value.microseconds).scaleb(-6))
     if isinstance(value, float):
@@ -95,7 +95,7 @@ def _temporal(run: Run, value: Any) -> Value:
     return run.null(f"FEEL has no value for a Python {type(value).__name__}")
 
 
-def _time(value: datetime.time | datetime.datetime, offset: datetime.timedelta | None) -> Time:
+def _time(value: dt.time | dt.datetime, offset: dt.timedelta | None) -> Time:
     zone_value: int | str | None = None
     if isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key and zone(value.tzinfo.key):
         zone_value = value.tzinfo.key
@@ -114,8 +114,8 @@ def to_python(run: Run, value: Value) -> Any:
         run.tick(len(value))
         return {key: to_python(run, item) for key, item in value.items()}
     if isinstance(value, FeelRange):
-        ends = (to_python(run, end) for end in (value.low, value.high))
-        return FeelRange(*ends, value.low_closed, value.high_closed)
+        low, high = to_python(run, value.low), to_python(run, value.high)
+        return FeelRange(low, high, value.low_closed, value.high_closed)
     if isinstance(value, (Date, Time, DateTime, DaysTimeDuration)):
         return _python_temporal(value)
     return value
@@ -123,25 +123,25 @@ def to_python(run: Run, value: Value) -> Any:
 
 def _python_temporal(value: Date | Time | DateTime | DaysTimeDuration) -> Any:
     if isinstance(value, Date):
-        if not datetime.MINYEAR <= value.year <= datetime.MAXYEAR:
+        if not dt.MINYEAR <= value.year <= dt.MAXYEAR:
             return value
-        return datetime.date(value.year, value.month, value.day)
+        return dt.date(value.year, value.month, value.day)
     if isinstance(value, DaysTimeDuration):
         microseconds = _microseconds(value.seconds)
-        limit = datetime.timedelta.max // datetime.timedelta(microseconds=1)
+        limit = dt.timedelta.max // dt.timedelta(microseconds=1)
         if microseconds is None or abs(microseconds) > limit:
             return value
-        return datetime.timedelta(microseconds=microseconds)
+        return dt.timedelta(microseconds=microseconds)
     time = value if isinstance(value, Time) else value.time
     microseconds = _microseconds(time.second)
     if microseconds is None:
         return value
     second, microsecond = divmod(microseconds, 1_000_000)
-    clock = datetime.time(time.hour, time.minute, second, microsecond, _python_zone(time.zone))
+    clock = dt.time(time.hour, time.minute, second, microsecond, _python_zone(time.zone))
     if isinstance(value, Time):
         return clock
     date = _python_temporal(value.date)
-    return datetime.datetime.combine(date, clock) if isinstance(date, datetime.date) else value
+    return dt.datetime.combine(date, clock) if isinstance(date, dt.date) else value
 
 
 def _microseconds(seconds: Decimal) -> int | None:
@@ -150,14 +150,14 @@ def _microseconds(seconds: Decimal) -> int | None:
     return int(scaled) if scaled == int(scaled) else None
 
 
-def _python_zone(zone_value: int | str | None) -> datetime.tzinfo | None:
+def _python_zone(zone_value: int | str | None) -> dt.tzinfo | None:
     if isinstance(zone_value, str):
         return zone(zone_value)
     if zone_value is None:
         return None
     if zone_value == 0:
-        return datetime.UTC
-    return datetime.timezone(datetime.timedelta(seconds=zone_value))
+        return dt.UTC
+    return dt.timezone(dt.timedelta(seconds=zone_value))
 
 
 class Variables:

@@ -130,9 +130,7 @@ def _entry(run: Run, value: Value, node: nodes.Path) -> Value:
         return run.null(f"there is no entry '{node.name}'", node.start, node.end)
     found, result = property_of(value, node.name)
     if not found:
-        return run.null(
-            f"{article(kind(value))} has no '{node.name}'", node.start, node.end
-        )
+        return run.null(f"{article(kind(value))} has no '{node.name}'", node.start, node.end)
     return result
 
 
@@ -234,9 +232,7 @@ def _between(node: nodes.Between) -> Closure:
 
     def test(scope: Scope) -> bool | None:
         value = operand(scope)
-        verdict = conjunction(
-            compare(">=", value, low(scope)), compare("<=", value, high(scope))
-        )
+        verdict = conjunction(compare(">=", value, low(scope)), compare("<=", value, high(scope)))
         if verdict is None:
             return scope.run.null("'between' compares unlike values", node.start, node.end)
         return verdict
@@ -356,7 +352,11 @@ def _steps_of_range(run: Run, span: FeelRange, node: nodes.Iterator) -> Iterable
     steps = _steps(run, span.low, span.high, node)
     if steps is None:
         return None
-    ends = [end for end, closed in ((span.low, span.low_closed), (span.high, span.high_closed)) if not closed]
+    ends = [
+        end
+        for end, closed in ((span.low, span.low_closed), (span.high, span.high_closed))
+        if not closed
+    ]
     return (step for step in steps if all(order(step, end) != 0 for end in ends))
 
 
@@ -544,9 +544,7 @@ def _call(node: nodes.Call) -> Closure:
 
 def _function(node: nodes.FunctionOf) -> Closure:
     if node.external:
-        return lambda scope: scope.run.null(
-            "external functions are not run", node.start, node.end
-        )
+        return lambda scope: scope.run.null("external functions are not run", node.start, node.end)
     body = compiled(node.body)
     names = [name for name, _ in node.parameters]
     levels = height(node.body) + 1

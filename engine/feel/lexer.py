@@ -77,7 +77,7 @@ def tokens_of(text: str) -> list[Token]:
 def unescaped(quoted: str) -> str:
     """The characters that a quoted string means.
 
-    A backslash before anything but the standard's escapes stays, so that patterns such as `"\\d"`
+    A backslash before anything but the standard's escapes stays, so that a pattern for digits
     can be written with one backslash.
     """
     if "\\" not in quoted:

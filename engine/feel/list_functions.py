@@ -38,9 +38,9 @@ def list_replace(run: Run, items: list[Value], place: Value, new_item: Value) ->
     return replaced
 
 
-def _index(items: list[Value], position: Decimal, *, beyond: int = 0) -> int | None:
+def _index(items: list[Value], position: Decimal) -> int | None:
     """The index of a FEEL position, 1 the first and -1 the last."""
-    if position != position.to_integral_value() or not 1 <= abs(position) <= len(items) + beyond:
+    if position != position.to_integral_value() or not 1 <= abs(position) <= len(items):
         return None
     return int(position) - 1 if position > 0 else len(items) + int(position)
 
@@ -140,7 +140,9 @@ def standard_deviation(run: Run, items: list[Value]) -> Value:
     squares = Decimal(0)
     for number in numbers:
         distance = calculate(run, context.subtract, number, centre)
-        square = calculate(run, context.multiply, distance, distance) if distance is not None else None
+        square = (
+            calculate(run, context.multiply, distance, distance) if distance is not None else None
+        )
         added = calculate(run, context.add, squares, square) if square is not None else None
         if added is None:
             return None
@@ -210,7 +212,7 @@ def concatenate(run: Run, lists: list[Value]) -> Value:
 
 def insert_before(run: Run, items: list[Value], position: Decimal, new_item: Value) -> Value:
     """The list with a new item before a position."""
-    index = _index(items, position, beyond=1 if position > 0 else 0)
+    index = _index(items, position)
     if index is None:
         return run.null(f"the list has no item {position}")
     run.items(len(items) + 1)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from engine.feel import nodes
 from engine.feel.bounds import DEFAULT_BOUNDS, Bounds
+from engine.feel.built_ins import BUILT_INS
 from engine.feel.errors import (
     FeelNestingLimitError,
     FeelNumberLimitError,
@@ -22,13 +23,14 @@ from engine.feel.errors import (
     FeelTextLimitError,
 )
 from engine.feel.lexer import Token, tokens_of, unescaped
-from engine.feel.built_ins import BUILT_INS
 from engine.feel.run import arithmetic
 from engine.feel.temporal import parse_temporal
 
 KEYWORDS = frozenset(
-    "and between else every external false for function if in instance null of or return "
-    "satisfies some then true".split()
+    {
+        *("and", "between", "else", "every", "external", "false", "for", "function", "if", "in"),
+        *("instance", "null", "of", "or", "return", "satisfies", "some", "then", "true"),
+    }
 )
 # These may stand inside a name that a text declares itself (`{date of birth: ...}`).
 _SOFT_KEYWORDS = frozenset({"of", "function", "external", "instance"})
@@ -277,7 +279,7 @@ class _Parser:
 
     def plain_name(self, *, declared: bool = False) -> str:
         """Takes words up to a keyword or symbol as one name."""
-        words = []
+        words: list[str] = []
         while self.token.kind == "name" or (words and self.token.kind == "number"):
             soft = declared and words and self.token.text in _SOFT_KEYWORDS
             if self.token.text in KEYWORDS and not soft:
@@ -352,9 +354,7 @@ class _Parser:
         while True:
             if operator := self.take(*_COMPARISONS):
                 right = self.addition()
-                left = nodes.Comparison(
-                    operator.text, left, right, start=left.start, end=right.end
-                )
+                left = nodes.Comparison(operator.text, left, right, start=left.start, end=right.end)
             elif self.take("between"):
                 low = self.addition()
                 self.expect("and")
@@ -484,7 +484,7 @@ class _Parser:
             if token.text in _ONE_ENDED:
                 comparison = self.comparator()
                 return _range_of(comparison, comparison.start, comparison.end)
-        self.refuse(f"an expression is missing before {self.found()}")
+        return self.refuse(f"an expression is missing before {self.found()}")
 
     def number(self, token: Token) -> Decimal:
         try:
@@ -610,9 +610,7 @@ class _Parser:
             self.expect("in")
             domain = self.expression()
             high = self.expression() if self.take("..") else None
-            iterators.append(
-                nodes.Iterator(name, domain, high, start=start, end=self.previous_end)
-            )
+            iterators.append(nodes.Iterator(name, domain, high, start=start, end=self.previous_end))
             _add(scope, name)
         return tuple(iterators)
 
@@ -674,9 +672,7 @@ class _Parser:
             name, tuple(arguments), tuple(keys), start=start, end=self.previous_end
         )
 
-    def type_arguments(
-        self, name: str, arguments: list[nodes.TypeName], keys: list[str]
-    ) -> None:
+    def type_arguments(self, name: str, arguments: list[nodes.TypeName], keys: list[str]) -> None:
         while not self.at(">"):
             if arguments:
                 self.expect(",")

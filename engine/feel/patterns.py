@@ -394,9 +394,7 @@ class Pattern:
                 threads = self._spread(run, waiting, text, position + 1)
         return found
 
-    def _spread(
-        self, run: Run, threads: list[_Thread], text: str, position: int
-    ) -> list[_Thread]:
+    def _spread(self, run: Run, threads: list[_Thread], text: str, position: int) -> list[_Thread]:
         """Follows everything that consumes no character; the order is the order of priority."""
         reached: list[_Thread] = []
         seen: set[object] = set()
@@ -525,7 +523,7 @@ def _without_spaces(pattern: str) -> str:
 
 
 def expand_replacement(replacement: str, groups: int) -> Callable[[str, Captures], str]:
-    """A replacement with `$1` for groups, `$0` for the match, and `\\$` and `\\\\`.
+    r"""A replacement with `$1` for groups, `$0` for the match, and `\$` and `\\`.
 
     Raises:
         PatternError: a `$` or backslash that means nothing.

@@ -91,9 +91,7 @@ def _swapped(relation: Relation) -> Relation:
     return lambda left, right: relation(right, left)
 
 
-def _built_in(
-    name: str, summary: str, relation: Relation, *shapes: tuple[str, str]
-) -> BuiltIn:
+def _built_in(name: str, summary: str, relation: Relation, *shapes: tuple[str, str]) -> BuiltIn:
     """A relation; each shape says what its two arguments are called: point or range, numbered."""
 
     def function(run: Run, left: Value, right: Value) -> Value:

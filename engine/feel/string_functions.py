@@ -10,6 +10,8 @@ from engine.feel.patterns import Pattern, PatternError, compile_pattern, expand_
 from engine.feel.run import Run
 from engine.feel.values import Value
 
+_FAR = Decimal(10**12)
+
 
 def substring(run: Run, text: str, start: Decimal, length: Decimal | None) -> Value:
     """The part of a string from a position, 1 the first and -1 the last character."""
@@ -27,8 +29,8 @@ def substring(run: Run, text: str, start: Decimal, length: Decimal | None) -> Va
 
 def _whole(number: Decimal) -> int:
     """A position as int; beyond every string it stays beyond."""
-    limit = 10**12
-    return int(max(-limit, min(limit, number.to_integral_value(ROUND_DOWN))))
+    whole = number.to_integral_value(ROUND_DOWN)
+    return int(whole) if abs(whole) < _FAR else int(_FAR.copy_sign(whole))
 
 
 def string_length(_: Run, text: str) -> Value:

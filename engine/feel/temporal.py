@@ -1,5 +1,4 @@
-"""Dates, times and durations of FEEL: exact, with years of up to nine digits, read and written
-as ISO 8601.
+"""Dates, times and durations of FEEL: exact, in years of up to nine digits, written as ISO 8601.
 
 Inside the evaluator these types stand alone; `conversion` turns them into Python's own where a
 Python type can hold the value.
@@ -231,7 +230,7 @@ def time_of(seconds: Decimal, zone_value: int | str | None = None) -> Time:
     return Time(hour, minute, second, zone_value)
 
 
-def _zone_of(match: re.Match[str]) -> int | str | None | bool:
+def _zone_of(match: re.Match[str]) -> int | str | bool | None:
     """The zone a pattern found; False when it does not exist."""
     if match["utc"]:
         return 0
@@ -264,9 +263,7 @@ def _time_of_match(match: re.Match[str]) -> Time | None:
     zone_value = _zone_of(match)
     if zone_value is False:
         return None
-    return make_time(
-        int(match["hour"]), int(match["minute"]), Decimal(match["second"]), zone_value
-    )
+    return make_time(int(match["hour"]), int(match["minute"]), Decimal(match["second"]), zone_value)
 
 
 def parse_date_time(text: str) -> DateTime | None:

@@ -162,9 +162,7 @@ def _all_equal(results: Iterator[bool | None]) -> bool | None:
 def _equal_ranges(run: Run, left: FeelRange, right: FeelRange) -> bool | None:
     if (left.low_closed, left.high_closed) != (right.low_closed, right.high_closed):
         return False
-    return _all_equal(
-        equal(run, a, b) for a, b in ((left.low, right.low), (left.high, right.high))
-    )
+    return _all_equal(equal(run, a, b) for a, b in ((left.low, right.low), (left.high, right.high)))
 
 
 def order(left: Value, right: Value) -> int | None:
@@ -180,7 +178,7 @@ def order(left: Value, right: Value) -> int | None:
         left, right = time_value(left), time_value(right)
     elif isinstance(left, DateTime):
         left, right = left.instant, right.instant
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def compare(operator: str, left: Value, right: Value) -> bool | None:

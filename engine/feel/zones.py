@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
@@ -33,8 +33,8 @@ def zone_offset(name: str, year: int, month: int, day: int, second_of_day: int) 
     """
     if not 1 < year < 9999:
         year = 2000 + year % 400
-    local = datetime.datetime(year, month, day, tzinfo=zone(name))  # noqa: DTZ001 - may be None
-    local += datetime.timedelta(seconds=second_of_day)
+    local = dt.datetime(year, month, day, tzinfo=zone(name))
+    local += dt.timedelta(seconds=second_of_day)
     offset = local.utcoffset()
     return round(offset.total_seconds()) if offset is not None else 0
 
@@ -45,6 +45,6 @@ def offset_at(name: str, instant: Decimal) -> int:
     second = int(instant)
     if not -62_000_000_000 < second < 253_000_000_000:
         second %= 12_622_780_800
-    utc = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second)
+    utc = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=second)
     offset = utc.astimezone(zone(name)).utcoffset()
     return round(offset.total_seconds()) if offset is not None else 0

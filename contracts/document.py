@@ -203,6 +203,8 @@ def _not_utf8(what: str, name: str, line: int, column: int) -> Problem:
 
 def forbidden_characters(text: str, name: str) -> list[Problem]:
     """A problem for each stretch of characters that no text of ours may hold."""
+    if not FORBIDDEN.search(text):
+        return []
     places = Places(text)
     found = []
     for match in re.finditer(f"{FORBIDDEN.pattern}+", text):

@@ -429,6 +429,10 @@ class _Reader:
         if sign == "u" and re.fullmatch("[0-9a-fA-F]{4}", code):
             self.at += 6
             return chr(int(code, 16))
+        self.at += 2
+        if not sign:
+            # The file ends here, and so the text is not closed: that is the problem to say.
+            return ""
         self._problem(
             "E111",
             start,
@@ -437,7 +441,6 @@ class _Reader:
             why='A backslash begins one of \\" \\\\ \\/ \\n \\r \\t or \\u with four digits.',
             fix="Write the backslash twice if it belongs to the text.",
         )
-        self.at += 2
         return "\N{REPLACEMENT CHARACTER}"
 
     def _whole_characters(self, text: str, start: int) -> str:

@@ -7,6 +7,7 @@ dates and whatever stands in quotes stay text.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # The C parser is ten times faster; both give the same events, and the same problems.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_INVISIBLE = re.compile("[\u2028\u2029\ufeff]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
 _TRAP_WORDS = {
@@ -74,29 +76,15 @@ def read_yaml(text: str, name: str, *, limits: Limits = LIMITS) -> Document:
             fix="Check that it is the right file; split it if it is.",
         )
         return Document(name, text, None, tuple(reading.problems))
-    clean = text
-    if FORBIDDEN.search(text):
-        reading.problems += forbidden_characters(text, name)
-        clean = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
-    for invisible in re.finditer("[\u2028\u2029\ufeff]", clean):
-        reading.problem(
-            "E101",
-            invisible.start(),
-            invisible.end(),
-            f"an invisible character, {named(invisible[0])}, stands here",
-            why="Editors do not show it, yet YAML may end the line at it.",
-            fix="Delete it; it was usually pasted in from another program.",
-        )
-    clean = re.sub("[\u2028\u2029\ufeff]", " ", clean)
     value = None
-    try:
-        value = reading.build(yaml.parse(clean, Loader=_LOADER))
-    except yaml.MarkedYAMLError as error:
-        reading.structure(error)
-    except _StopReadingError:
-        pass
-    else:
-        reading.tabs()
+    with contextlib.suppress(_StopReadingError):
+        clean = reading.clean()
+        try:
+            value = reading.build(yaml.parse(clean, Loader=_LOADER))
+        except yaml.MarkedYAMLError as error:
+            reading.structure(error)
+        else:
+            reading.tabs()
     root = reading.root
     problems = in_order(reading.problems)
     return Document(name, text, value, problems, find_marks=lambda: root)
@@ -142,6 +130,21 @@ class _Reading:
         self.problems.append(Problem(code, what, why, fix, self.name, line, column, length))
         if len(self.problems) >= self.limits.problems:
             raise _StopReadingError
+
+    def clean(self) -> str:
+        """The text with a stand-in for each character that no text may hold."""
+        self.problems += forbidden_characters(self.text, self.name)[: self.limits.problems]
+        clean = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", self.text)
+        for invisible in _INVISIBLE.finditer(clean):
+            self.problem(
+                "E101",
+                invisible.start(),
+                invisible.end(),
+                f"an invisible character, {named(invisible[0])}, stands here",
+                why="Editors do not show it, yet YAML may end the line at it.",
+                fix="Delete it; it was usually pasted in from another program.",
+            )
+        return _INVISIBLE.sub(" ", clean)
 
     def build(self, events: Iterable[yaml.Event]) -> Any:
         result: Any = None
@@ -233,7 +236,7 @@ class _Reading:
             self._decoration("'<<', a merge key,", start, end)
             return self._key_of(None, start, end)
         if plain and (text in _WORDS or text in _TRAP_WORDS or _TRAP_NUMBER.fullmatch(text)):
-            self._bad_key(f"'{shown(text)}'" if text else "nothing", start, end, quoted=text)
+            self._bad_key(f"'{shown(text)}'" if text else "a blank", start, end, quoted=text)
         return self._key_of(self._checked_text(text, start, end), start, end)
 
     def _bad_key(self, what: str, start: int, end: int, *, quoted: str | None) -> None:
@@ -403,17 +406,14 @@ class _Reading:
             position = self.text.find("\t", position + 1)
 
     def _tab(self, position: int) -> None:
-        try:
-            self.problem(
-                "E108",
-                position,
-                position + 1,
-                "a tab stands here, where only blanks may",
-                why="A tab is as wide as each editor likes, so the structure would depend on it.",
-                fix="Use blanks; most editors can be told to insert blanks for the tab key.",
-            )
-        except _StopReadingError:
-            return
+        self.problem(
+            "E108",
+            position,
+            position + 1,
+            "a tab stands here, where only blanks may",
+            why="A tab is as wide as each editor likes, so the structure would depend on it.",
+            fix="Use blanks; most editors can be told to insert blanks for the tab key.",
+        )
 
     def structure(self, error: yaml.MarkedYAMLError) -> None:
         """The problem for a text whose structure the parser cannot follow."""
@@ -424,21 +424,18 @@ class _Reading:
         line = self.text[line_start : until if until >= 0 else len(self.text)]
         problem = str(error.problem or "")
         context: int = getattr(error.context_mark, "index", position)
-        try:
-            if (
-                "tab" in problem
-                or self.text[position : position + 1] == "\t"
-                or re.match(r" *\t", line)
-            ):
-                tab = self.text.find("\t", line_start)
-                self._tab(tab if tab >= 0 else position)
-            elif "directive" in problem or "version" in problem or "tag" in problem:
-                self._decoration("a tag (!) or directive (%)", position, position + 1)
-            else:
-                what, why, fix, place = _broken(self.text, problem, position, context, line_start)
-                self.problem("E102", place, place + 1, what, why=why, fix=fix)
-        except _StopReadingError:
-            pass
+        if (
+            "tab" in problem
+            or self.text[position : position + 1] == "\t"
+            or re.match(r" *\t", line)
+        ):
+            tab = self.text.find("\t", line_start)
+            self._tab(tab if tab >= 0 else position)
+        elif "directive" in problem or "version" in problem or "tag" in problem:
+            self._decoration("a tag (!) or directive (%)", position, position + 1)
+        else:
+            what, why, fix, place = _broken(self.text, problem, position, context, line_start)
+            self.problem("E102", place, place + 1, what, why=why, fix=fix)
 
 
 def _broken(

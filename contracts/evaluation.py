@@ -155,8 +155,8 @@ class Suggestion:
 class Readiness:
     """Whether a report can be rendered, and what keeps it from being so.
 
-    `missing_fields` and `missing_field_evidence_links` hold field keys, `missing_evidence`
-    sentences, `warnings` sentences, `blocking_findings` codes.
+    `missing_fields`, `missing_evidence` and `warnings` hold sentences,
+    `missing_field_evidence_links` field keys, `blocking_findings` codes.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

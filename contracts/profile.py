@@ -60,6 +60,7 @@ class Section(BaseModel):
 class AppliesTo(Section):
     """Reports that a profile is meant for; a key left out matches any."""
 
+    ruleset: tuple[ProfileId, ...] | None = None
     report_type: tuple[ReportType, ...] | None = None
     bank_type: tuple[BankType, ...] | None = None
     value_slab: tuple[ValueSlab, ...] | None = None

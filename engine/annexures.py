@@ -1,7 +1,7 @@
 """The order of the annexures, and the pages their pictures share.
 
 Pictures are never stretched, cropped or turned by guesswork: every box has the shape of its
-picture. Of all ways to share pictures among pages, the one that leaves least paper blank is taken.
+picture. Of all ways to share pictures among pages, the one with the fullest pages is taken.
 """
 
 from __future__ import annotations
@@ -242,7 +242,8 @@ def _placeable(
 
 
 #: What makes one plan worse than another, most important first: pictures on a page with too many
-#: or too few, pictures not in the company they prefer, pages shared by headings, blank paper.
+#: or too few, pictures not in the company they prefer, pages shared by headings, blank paper. Blank
+#: areas count squared, so that one page half empty is worse than two that are nearly full.
 _Cost = tuple[int, int, int, int]
 
 
@@ -274,7 +275,7 @@ def _cost(shared: Sequence[_Picture]) -> _Cost:
         sum(not picture.fewest <= count <= picture.most for picture in shared),
         sum(picture.preferred not in {None, count} for picture in shared),
         len({picture.heading for picture in shared}) - 1,
-        _best_layout(shared)[0],
+        _best_layout(shared)[0] ** 2,
     )
 
 

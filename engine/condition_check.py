@@ -77,6 +77,7 @@ class _Walk:
                 return rows
             case nodes.Comparison(operator=operator, left=left, right=right):
                 kinds = self.kind(left, scope), self.kind(right, scope)
+                self._two_equals(right)
                 if operator in {"=", "!="}:
                     self._word(kinds[0], right)
                     self._word(kinds[1], left)
@@ -162,6 +163,20 @@ class _Walk:
                     f'Did you mean "{near}"?' if near else "",
                     node.start,
                     node.end,
+                )
+            )
+
+    def _two_equals(self, right: nodes.Node) -> None:
+        """FEEL reads `== 3` as a comparison with the range `= 3`, which never holds."""
+        if isinstance(right, nodes.RangeOf) and self.text[right.start] == "=":
+            self.faults.append(
+                Fault(
+                    "E502",
+                    "two equals signs",
+                    "The second one begins a range, and no fact is equal to a range.",
+                    "Write a single =",
+                    right.start - (self.text[right.start - 1] == "="),
+                    right.start + 1,
                 )
             )
 

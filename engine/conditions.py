@@ -118,6 +118,12 @@ def plain_form(node: nodes.Node) -> Ask | None:
             return kind[0]
         case nodes.Comparison(operator="=" | "!=" as operator, left=left, right=right):
             return _comparison(left, right, negated=operator == "!=")
+        case nodes.Comparison(
+            operator=">",
+            left=nodes.Call(function=nodes.Name(name="count"), arguments=(rows,), names=None),
+            right=nodes.Literal(value=Decimal() as number),
+        ) if number == 0:
+            return _has_rows(rows)
         case nodes.Call(function=nodes.Name(name="not"), arguments=(inner,), names=None):
             asked = plain_form(inner)
             return None if asked is None else _not(asked)
@@ -135,37 +141,33 @@ def _comparison(left: nodes.Node, right: nodes.Node, *, negated: bool) -> Ask | 
     if not isinstance(right, nodes.Literal):
         return None
     value = right.value
-    if value is None:
-        exists = _exists(left)
-        if exists is None:
-            return None
-        return exists if negated else lambda contract: not exists(contract)
     found = _kind(left)
-    wanted = {str: "text", bool: "boolean"}.get(type(value))
-    if found is None or found[1].kind != wanted:
+    if found is None:
         return None
     read = found[0]
+    if value is None:
+        if negated:
+            return lambda contract: read(contract) is not None
+        return lambda contract: read(contract) is None
+    if found[1].kind != {str: "text", bool: "boolean"}.get(type(value)):
+        return None
     if negated:
         return lambda contract: read(contract) != value
     return lambda contract: read(contract) == value
 
 
-def _exists(node: nodes.Node) -> Callable[[Contract], bool] | None:
-    """Whether a fact, or the first row of a table, is not null."""
-    match node:
-        case nodes.Filter(operand=operand, condition=nodes.Literal(value=Decimal() as number)) if (
-            number == 1
-        ):
-            found = _kind(operand)
-            if found is None or found[1].kind != "table":
-                return None
-            rows = found[0]
-            return lambda contract: bool(rows(contract))
+def _has_rows(node: nodes.Node) -> Ask | None:
+    """Whether a table has a row; null when the table is not known."""
     found = _kind(node)
-    if found is None:
+    if found is None or found[1].kind != "table":
         return None
     read = found[0]
-    return lambda contract: read(contract) is not None
+
+    def ask(contract: Contract) -> Any:
+        rows = read(contract)
+        return None if rows is None else bool(rows)
+
+    return ask
 
 
 def _kind(node: nodes.Node) -> tuple[Ask, Leaf] | None:

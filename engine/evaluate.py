@@ -245,6 +245,7 @@ def _assessed(
         bank_type=contract.meta.bank_type,
         value_slab=slab if isinstance(slab, str) else None,
         property_kind=contract.property.kind,
+        ruleset=choice.rule_set.id if choice.rule_set is not None else None,
         wanted=case.profile,
     )
     if profile is None:

@@ -211,6 +211,8 @@ def _placed(document: Document, at: Path, text: str, fault: Fault) -> Problem:
     pattern = re.compile(r"\s+".join(map(re.escape, meant.split())))
     before = len(pattern.findall(text, 0, fault.start))
     offset = _offset(document.text, problem.line, problem.column)
+    if document.text[offset] in "|>":
+        offset = document.text.index("\n", offset)
     places = list(itertools.islice(pattern.finditer(document.text, offset), before + 1))
     if len(places) <= before:
         return problem
@@ -299,14 +301,22 @@ def _ties(
         for profile in sorted(profiles, key=lambda profile: profile.version)
         if not profile.abstract
     }
+    rulesets = {
+        ruleset
+        for profile in newest.values()
+        for selector in profile.applies_to
+        for ruleset in selector.ruleset or ()
+    }
     seen: set[tuple[str, str]] = set()
-    for report_type, bank_type, value_slab, property_kind in itertools.product(
+    for ruleset, report_type, bank_type, value_slab, property_kind in itertools.product(
+        (None, *sorted(rulesets)),
         typing.get_args(ReportType),
         typing.get_args(BankType),
         typing.get_args(ValueSlab),
         (None, *typing.get_args(PropertyKind)),
     ):
         traits = {
+            "ruleset": ruleset,
             "report_type": report_type,
             "bank_type": bank_type,
             "value_slab": value_slab,

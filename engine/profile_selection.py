@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from contracts.profile import AppliesTo, Profile, RequiredField, Requirement
 
-#: What naming a trait is worth. One format serves farm land at every bank, so the kind of property
-#: outweighs the bank, and the bank outweighs the slab.
-WEIGHTS = {"property_kind": 20, "bank_type": 10, "value_slab": 5}
+#: What naming a trait is worth. A rule set with a profile of its own is never without it; one format
+#: serves farm land at every bank, so the kind of property outweighs the bank, and the bank the slab.
+WEIGHTS = {"ruleset": 40, "property_kind": 20, "bank_type": 10, "value_slab": 5}
 _NAMES = {
+    "ruleset": "rule set",
     "report_type": "report type",
     "property_kind": "property kind",
     "bank_type": "bank type",
@@ -31,6 +32,7 @@ def select_profile(
     bank_type: str | None = None,
     value_slab: str | None = None,
     property_kind: str | None = None,
+    ruleset: str | None = None,
     wanted: str | None = None,
 ) -> tuple[Profile | None, str]:
     """The profile of a report, and a sentence that says why.
@@ -42,6 +44,7 @@ def select_profile(
         value_slab: as computed, so that the profile follows the value; not known counts as
             UNKNOWN.
         property_kind: the contract's.
+        ruleset: the id of the rule set that computed the figures.
         wanted: what the case asks for by name, as `m5.4` or `m5.4@1`; it wins if it is there.
 
     Returns:
@@ -49,6 +52,7 @@ def select_profile(
     """
     candidates = [profile for profile in profiles if not profile.abstract]
     traits = {
+        "ruleset": ruleset,
         "report_type": report_type,
         "bank_type": bank_type or "OTHER",
         "value_slab": value_slab or "UNKNOWN",
@@ -66,14 +70,14 @@ def select_profile(
             worth = _worth(selector, traits)
             if worth is not None and (best is None or worth > best[0]):
                 best = (worth, profile, selector)
-    shown = _listed(f"{_NAMES[trait]} {value}" for trait, value in traits.items() if value)
     lead = f"There is no profile {wanted}; " if wanted else ""
     if best is None:
+        shown = _listed(f"{_NAMES[trait]} {value}" for trait, value in traits.items() if value)
         reason = f"{lead}no profile answers for {shown}."
         return None, reason[0].upper() + reason[1:]
     _, profile, selector = best
     used = [trait for trait in _NAMES if getattr(selector, trait) is not None]
-    free = [trait for trait in _NAMES if getattr(selector, trait) is None]
+    free = [trait for trait in _NAMES if getattr(selector, trait) is None and trait != "ruleset"]
     because = _listed(f"{_NAMES[trait]} {traits[trait]}" for trait in used)
     why = f"{lead}{profile.profile} answers for {because or 'every report'}"
     if free:

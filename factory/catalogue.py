@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from contracts.banks import Banks
 from contracts.field_definitions import FieldDefinitions
 from contracts.land_units import LandUnits
-from contracts.problems import Problem, in_order, shown
+from contracts.problems import Problem, in_order, nearest, shown
 from contracts.profile import Profile
 from contracts.validation import validate
 from engine.catalogue import Catalogue, make_catalogue
 from engine.profile_check import check_field_definitions, check_profiles
+from engine.profile_check import check_wanted as check_wanted_profile
 from engine.rules.source import RuleSetSource, read_rule_set
 from factory.case_files import read_document
 from factory.folders import read_file
@@ -21,6 +22,7 @@ from factory.folders import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from contracts.case import Case
     from contracts.document import Document
 
 M = TypeVar("M")
@@ -153,3 +155,31 @@ def _no_data(folder: Path, needed: str) -> Problem:
         fix="Name the folder that holds both: --data FOLDER",
         file=shown(folder),
     )
+
+
+def check_wanted(catalogue: Catalogue, case: Case, ruleset: str | None) -> tuple[Problem, ...]:
+    """Problems without place if a rule set or profile is asked for by a name that none has."""
+    problems: list[Problem] = []
+    wanted = ruleset or case.ruleset
+    names = {
+        name
+        for rule_set in catalogue.rule_sets.values()
+        if not rule_set.abstract
+        for name in (rule_set.id, rule_set.reference)
+    }
+    if wanted is not None and wanted not in names:
+        near = nearest(wanted, sorted(names))
+        problems.append(
+            Problem(
+                "E229",
+                f"there is no rule set '{shown(wanted)}'",
+                why="A rule set is named by its id, or by id and version: psu, psu@1.",
+                fix=f"Did you mean '{near}'?"
+                if near
+                else "Leave it out, and the one that answers for the report is chosen.",
+                field="ruleset",
+            )
+        )
+    if case.profile is not None:
+        problems += check_wanted_profile(catalogue.profiles, case.profile)
+    return tuple(problems)

@@ -1,0 +1,454 @@
+"""The command `zenops`: reads its arguments, calls the piece that does the work, prints.
+
+Exit codes: 0 done (for a case: ready), 1 evaluated but not ready, or a check that found a
+difference, 2 wrong input. Results go to standard output, problems to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from contracts.dates import parse_day
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from contracts.case import Case
+    from contracts.problems import Problem
+    from engine.evaluate import Examination
+    from factory.case_files import CaseFile
+    from factory.catalogue import Library
+
+# The pieces are imported where they are used: `zenops --help` answers at once.
+# ruff: noqa: PLC0415
+
+READY, NOT_READY, WRONG_INPUT = 0, 1, 2
+
+app = typer.Typer(
+    name="zenops",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+golden_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(golden_app, name="golden")
+
+CasePath = Annotated[
+    Path, typer.Argument(metavar="CASE", help="A case's folder, or its YAML or JSON file.")
+]
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's file.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, and problems as JSON, for programs.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="Day whose rules and parameters hold, as 2026-03-31; else the case's own.",
+    ),
+]
+RulesetId = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Rule set, as psu or psu@1; else the one that answers."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        envvar="ZENOPS_DATA",
+        help="Folder with rules and profiles; else the one beside the software.",
+    ),
+]
+Variants = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--variants", metavar="FOLDER", help="Folder of further rule sets; may be repeated."
+    ),
+]
+CasesFolder = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", help="Folder of cases with their expected results."),
+]
+GOLDEN_CASES = Path("fixtures/cases")
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no rupee sign gets a question mark, never a stack trace.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="zenops")
+
+
+@app.callback()
+def zenops() -> None:
+    """From a property valuation case to a verified report bundle."""
+
+
+@app.command()
+def evaluate(
+    case: CasePath,
+    as_json: AsJson = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show how each figure was derived.")
+    ] = False,
+    as_of: AsOf = None,
+    ruleset: RulesetId = None,
+    data: DataFolder = None,
+    variants: Variants = None,
+) -> None:
+    """Compute every figure of a case, and say what is missing."""
+    read, library, examination = _evaluated(
+        case, as_of=as_of, ruleset=ruleset, data=data, variants=variants, as_json=as_json
+    )
+    del library
+    if as_json:
+        from contracts.canonical_json import to_plain
+
+        _print_json(to_plain(examination.evaluation))
+    else:
+        from factory.presentation import evaluation_text
+
+        print(evaluation_text(read, examination, trace=trace))
+    _finish(examination)
+
+
+@app.command()
+def build(
+    case: CasePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="BUNDLE", help="Where the bundle is to be.")
+    ],
+    as_json: AsJson = False,
+    as_of: AsOf = None,
+    ruleset: RulesetId = None,
+    data: DataFolder = None,
+    variants: Variants = None,
+) -> None:
+    """Evaluate a case and freeze the result into a bundle."""
+    from factory.bundle import write_bundle
+
+    read = _read(case, as_json=as_json)
+    bundled, library, examination = _evaluated(
+        case, as_of=as_of, ruleset=ruleset, data=data, variants=variants, as_json=as_json, read=read
+    )
+    bundle, problems = write_bundle(bundled, examination.evaluation, library, read.files, output)
+    if bundle is None:
+        _refuse(problems, {}, as_json=as_json)
+    if as_json:
+        readiness = examination.evaluation.readiness
+        _print_json(
+            {
+                "bundle": str(bundle.path),
+                "digest": bundle.digest,
+                "files": bundle.files,
+                "size": bundle.size,
+                "ready": readiness.ready,
+                "completeness_score": readiness.completeness_score,
+            }
+        )
+    else:
+        from factory.presentation import bundle_text, evaluation_text
+
+        print(evaluation_text(bundled, examination, trace=False), end="\n\n")
+        print(bundle_text(bundle))
+    _finish(examination)
+
+
+@app.command()
+def verify(
+    bundle: BundlePath,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Demand a signature by the owner of this key."),
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option(metavar="SHA256", help="Demand this digest.")
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute all figures again from the bundle alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle, file by file."""
+    from contracts.problems import Problem, problems_to_json
+    from factory.verification import verify_bundle
+
+    key = None
+    if public_key is not None:
+        from factory.signing import read_public_key
+
+        key, problems = read_public_key(public_key)
+        if key is None:
+            _refuse(problems, {}, as_json=as_json)
+    result = verify_bundle(bundle, recompute=recompute)
+    problems = result.problems
+    if key is not None and result.digest is not None:
+        from factory.signing import signed_by
+
+        problems += signed_by(result.signature, key, str(bundle))
+    if digest is not None and result.digest not in {None, digest.lower()}:
+        problems += (
+            Problem(
+                "E614",
+                "the bundle is not the one that the digest stands for",
+                why=f"Its own digest is {result.digest}.",
+                fix="Check which bundle, and which digest, belong to the report.",
+                file=str(bundle),
+            ),
+        )
+    if as_json:
+        _print_json(
+            {
+                "bundle": str(bundle),
+                "digest": result.digest,
+                "sound": not problems,
+                "missing": list(result.missing),
+                "unexpected": list(result.unexpected),
+                "changed": list(result.changed),
+                "signed_with": result.signature.public_key if result.signature else None,
+                "problems": problems_to_json(problems),
+            }
+        )
+    else:
+        from factory.presentation import verification_text
+
+        print(verification_text(str(bundle), result, recomputed=recompute))
+    if problems:
+        _tell(problems, {}, as_json=as_json)
+        # A file that is no bundle at all is wrong input; a bundle that differs is a finding.
+        raise typer.Exit(WRONG_INPUT if result.digest is None else NOT_READY)
+
+
+@app.command()
+def sign(
+    bundle: BundlePath,
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The private key.")],
+    signer: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Whose key it is, in words.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle, and sign its digest."""
+    from factory.signing import sign_bundle
+    from factory.verification import verify_bundle
+
+    result = verify_bundle(bundle)
+    if result.digest is None or not result.sound:
+        _refuse(result.problems, {}, as_json=as_json)
+    signature, problems = sign_bundle(bundle, key, result.digest, signer=signer)
+    if signature is None:
+        _refuse(problems, {}, as_json=as_json)
+    if as_json:
+        _print_json({"digest": signature.bundle_sha256, "public_key": signature.public_key})
+    else:
+        print(f"Signed {bundle}\nDigest {signature.bundle_sha256}\nKey    {signature.public_key}")
+
+
+@app.command()
+def keygen(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="Where the private key is to be.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a private key, and KEY.pub to be given away."""
+    from factory.signing import make_keys
+
+    pair, problems = make_keys(key)
+    if pair is None:
+        _refuse(problems, {}, as_json=as_json)
+    if as_json:
+        _print_json(
+            {
+                "private": str(pair.private),
+                "public": str(pair.public),
+                "public_key": pair.fingerprint,
+            }
+        )
+    else:
+        print(f"Private  {pair.private}\nPublic   {pair.public}\nKey      {pair.fingerprint}")
+
+
+@app.command()
+def explain(
+    case: CasePath,
+    field: Annotated[
+        str, typer.Argument(metavar="FIELD", help="A figure, such as fmv or floors[house].net.")
+    ],
+    as_of: AsOf = None,
+    ruleset: RulesetId = None,
+    data: DataFolder = None,
+    variants: Variants = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say in words where a figure or decision comes from."""
+    from engine.explanation import explain as explained
+
+    _, _, examination = _evaluated(
+        case, as_of=as_of, ruleset=ruleset, data=data, variants=variants, as_json=as_json
+    )
+    explanation, fault = explained(examination, field)
+    if explanation is None:
+        from contracts.problems import Problem
+
+        problem = Problem(
+            "E623",
+            fault,
+            why="Only figures and decisions of the rule set can be explained.",
+            fix="List them with: zenops evaluate CASE --trace",
+            field=field,
+        )
+        _refuse((problem,), {}, as_json=as_json)
+    if as_json:
+        _print_json({"field": field, "explanation": explanation})
+    else:
+        print(explanation)
+
+
+@golden_app.callback()
+def golden() -> None:
+    """Compare whole cases with expected results."""
+
+
+@golden_app.command()
+def check(
+    folder: CasesFolder = GOLDEN_CASES, data: DataFolder = None, as_json: AsJson = False
+) -> None:
+    """Compare every case with its expected result."""
+    from factory.golden import check_golden
+
+    library = _library(data, _variants_beside(folder), as_json=as_json)
+    count, problems = check_golden(folder, library)
+    if problems:
+        _tell(problems, {}, as_json=as_json)
+        raise typer.Exit(NOT_READY)
+    _say_done({"cases": count}, f"{count} cases are as expected.", as_json=as_json)
+
+
+@golden_app.command()
+def update(
+    folder: CasesFolder = GOLDEN_CASES, data: DataFolder = None, as_json: AsJson = False
+) -> None:
+    """Write the expected result of every case anew."""
+    from factory.golden import update_golden
+
+    library = _library(data, _variants_beside(folder), as_json=as_json)
+    changed, problems = update_golden(folder, library)
+    if problems:
+        _refuse(problems, {}, as_json=as_json)
+    _say_done(
+        {"changed": changed},
+        "\n".join(f"Written: {name}" for name in changed) or "Nothing has changed.",
+        as_json=as_json,
+    )
+
+
+def _variants_beside(folder: Path) -> list[Path]:
+    """Rule sets of other firms, which only cases use."""
+    variants = folder.parent / "variants"
+    return [variants] if variants.is_dir() else []
+
+
+def _read(path: Path, *, as_json: bool) -> CaseFile:
+    from factory.case_files import read_case_file
+
+    read = read_case_file(path)
+    if read.case is None:
+        _refuse(read.problems, read.sources, as_json=as_json)
+    return read
+
+
+def _library(data: Path | None, variants: Sequence[Path] | None, *, as_json: bool) -> Library:
+    from factory.catalogue import SHIPPED, read_catalogue
+
+    library = read_catalogue(data or SHIPPED, variants=variants or ())
+    if library.catalogue is None:
+        _refuse(library.problems, library.sources, as_json=as_json)
+    return library
+
+
+def _evaluated(
+    path: Path,
+    *,
+    as_of: str | None,
+    ruleset: str | None,
+    data: Path | None,
+    variants: Sequence[Path] | None,
+    as_json: bool,
+    read: CaseFile | None = None,
+) -> tuple[Case, Library, Examination]:
+    """The case as a bundle would hold it, what it was evaluated with, and the outcome."""
+    from engine.catalogue import CatalogueError
+    from engine.evaluate import examine
+    from factory.bundle import as_bundled
+    from factory.catalogue import check_wanted
+
+    day = _day(as_of)
+    read = read or _read(path, as_json=as_json)
+    assert read.case is not None
+    library = _library(data, variants, as_json=as_json)
+    assert library.catalogue is not None
+    problems = check_wanted(library.catalogue, read.case, ruleset)
+    if problems:
+        _refuse(problems, {}, as_json=as_json)
+    case = as_bundled(read.case)
+    try:
+        return case, library, examine(case, library.catalogue, as_of=day, ruleset=ruleset)
+    except CatalogueError:
+        _refuse(library.catalogue.check(), library.sources, as_json=as_json)
+
+
+def _day(as_of: str | None) -> date | None:
+    if as_of is None:
+        return None
+    try:
+        return parse_day(as_of)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--as-of") from None
+
+
+def _finish(examination: Examination) -> NoReturn:
+    raise typer.Exit(READY if examination.evaluation.readiness.ready else NOT_READY)
+
+
+def _refuse(problems: Sequence[Problem], sources: Mapping[str, str], *, as_json: bool) -> NoReturn:
+    _tell(problems, sources, as_json=as_json)
+    raise typer.Exit(WRONG_INPUT)
+
+
+def _tell(problems: Sequence[Problem], sources: Mapping[str, str], *, as_json: bool) -> None:
+    from contracts.problems import problems_to_json, render_problems
+
+    if as_json:
+        text = json.dumps({"problems": problems_to_json(problems)}, ensure_ascii=False, indent=2)
+        print(text, file=sys.stderr)
+    else:
+        print(render_problems(problems, sources), end="", file=sys.stderr)
+
+
+def _say_done(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(values)
+    else:
+        print(text)
+
+
+def _print_json(value: Any) -> None:
+    # Programs read UTF-8, whatever the terminal can show.
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+    else:
+        print(text, end="")

@@ -240,11 +240,10 @@ class _Reading:
         return self._key_of(self._checked_text(text, start, end), start, end)
 
     def _bad_key(self, what: str, start: int, end: int, *, quoted: str | None) -> None:
-        flow = bool(self._stack) and self.text[self._stack[-1].mark.start :][:1] == "{"
         why = "A key is a name; readers take this one for a number, a truth value or nothing."
         if quoted is None:
             why = "A key is a name: a word before a colon."
-        elif flow and quoted and quoted[0].isdigit():
+        elif quoted[:1].isdigit() and self.text[start - 1 : start] == ",":
             why = (
                 "Inside { } a comma begins the next key, so a number is written without commas: "
                 "100000, not 1,00,000."

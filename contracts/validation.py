@@ -288,8 +288,12 @@ class _Fault:
         if self.input == "":
             what, why = f"{self.name} is empty", "The field says nothing without a text."
         if self.kind == "string_pattern_mismatch":
-            why = f"The form is {self.context.get('pattern')}, which excludes other signs."
-            fix = "Use letters, digits, '_', '-' and '.', without blanks."
+            pattern = str(self.context["pattern"])
+            why, fix = "The field has a fixed form.", ""
+            near = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(self.input)).strip("-._")
+            if near != self.input and re.fullmatch(pattern, near):
+                why = "Other lines refer to it, so it is one word without blanks or other signs."
+                fix = f"Write: {self.name[1:-1]}: {near}"
         return self._say("E407", what, why=why, fix=fix)
 
     def _another_kind(self) -> Problem:

@@ -1,0 +1,80 @@
+"""Runs the inputs of fixtures/errors and says what a person would be told.
+
+A folder's inputs are told apart by their file names: `KINDS` maps the name of the file that is
+looked at first to what reads it. Another piece adds its kind here.
+
+Run `python -m tests.errors.provoke` to write the `expected.txt` of every folder anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from contracts.case import read_case
+from contracts.contract import Contract
+from contracts.document import Document, text_of
+from contracts.exact_json import read_json
+from contracts.patch import apply_patch
+from contracts.problems import Problem, render_problems
+from contracts.strict_yaml import read_yaml
+from contracts.validation import validate
+
+FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "errors"
+
+#: What a kind gives: the problems, and the texts they point into by file name.
+Told = tuple[Iterable[Problem], Mapping[str, str]]
+
+
+def read(path: Path) -> Document:
+    """The document of a YAML or JSON file, with what is wrong with its bytes."""
+    text, problems = text_of(path.read_bytes(), path.name)
+    document = (read_json if path.suffix == ".json" else read_yaml)(text, path.name)
+    if problems:
+        return Document(path.name, text, None, (*problems, *document.problems))
+    return document
+
+
+def _case(path: Path) -> Told:
+    document = read(path)
+    return read_case(document)[1], {path.name: document.text}
+
+
+def _patch(path: Path) -> Told:
+    contract, problems = validate(Contract, read(path.with_name("contract.yaml")))
+    assert contract is not None, problems
+    patch = read(path)
+    return apply_patch(contract, patch)[1], {path.name: patch.text}
+
+
+#: First match wins: a folder of a patch also holds a contract.
+KINDS: dict[str, Callable[[Path], Told]] = {
+    "patch.yaml": _patch,
+    "case.yaml": _case,
+    "case.json": _case,
+}
+
+
+def provoke(folder: Path) -> str:
+    """What is printed for a folder's input."""
+    for name, tell in KINDS.items():
+        if (folder / name).exists():
+            problems, sources = tell(folder / name)
+            return render_problems(problems, sources)
+    raise LookupError(f"{folder.name} holds none of {', '.join(KINDS)}")
+
+
+def main() -> None:
+    """Writes what each folder gives now into its expected.txt."""
+    for folder in sorted(FOLDERS.iterdir()):
+        try:
+            text = provoke(folder)
+        except LookupError as error:
+            sys.stderr.write(f"{error}\n")
+        else:
+            (folder / "expected.txt").write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ import re
 import typing
 
 from contracts.contract import BankType, PropertyKind, ReportType, ValueSlab
-from contracts.problems import Problem, in_order, nearest
+from contracts.problems import Problem, in_order, nearest, shown
 from engine.condition_check import Fault, condition_faults
 from engine.profile_selection import resolved, selectors_worth
 from engine.readiness import FIGURES
@@ -111,8 +111,10 @@ def check_profiles(
     return profiles, in_order(found)
 
 
-def check_wanted(profiles: Iterable[Profile], wanted: str) -> tuple[Problem, ...]:
-    """A problem without place if a case wants a profile that is not there."""
+def check_wanted(
+    profiles: Iterable[Profile], wanted: str, document: Document
+) -> tuple[Problem, ...]:
+    """A problem if the case of a document wants a profile that is not there."""
     names = {
         name
         for profile in profiles
@@ -123,14 +125,14 @@ def check_wanted(profiles: Iterable[Profile], wanted: str) -> tuple[Problem, ...
         return ()
     near = nearest(wanted, sorted(names))
     return (
-        Problem(
+        document.problem(
             "E510",
-            f"there is no profile '{wanted}'",
+            ("profile",),
+            f"there is no profile '{shown(wanted)}'",
             why="A case that names a profile is held to that one and no other.",
             fix=f"Did you mean '{near}'?"
             if near
             else "Leave it out, and the report's own is chosen.",
-            field="profile",
         ),
     )
 
@@ -182,7 +184,8 @@ def _path_problems(
 def _no_definition(
     document: Document, at: Path, key: str, definitions: Mapping[str, FieldDefinition]
 ) -> Problem:
-    near = nearest(key, definitions)
+    # A path that is there is no misspelling of another.
+    near = nearest(key, definitions) if isinstance(look_up(key), NoSuchPath) else None
     return document.problem(
         "E507",
         at,
@@ -190,7 +193,7 @@ def _no_definition(
         why="Its label is what a person reads when it is missing.",
         fix=f"Did you mean '{near}'?"
         if near
-        else "Define it in profiles/field-definitions.yaml, or give it a label here.",
+        else "Define it in profiles/field-definitions.yaml, or give it a label among the fields.",
     )
 
 

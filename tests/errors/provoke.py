@@ -16,10 +16,13 @@ from contracts.case import read_case
 from contracts.contract import Contract
 from contracts.document import Document, text_of
 from contracts.exact_json import read_json
+from contracts.field_definitions import FieldDefinitions
 from contracts.patch import apply_patch
 from contracts.problems import Problem, render_problems
+from contracts.profile import Profile
 from contracts.strict_yaml import read_yaml
 from contracts.validation import validate
+from engine.profile_check import check_field_definitions, check_profiles, check_wanted
 
 FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "errors"
 
@@ -48,11 +51,58 @@ def _patch(path: Path) -> Told:
     return apply_patch(contract, patch)[1], {path.name: patch.text}
 
 
+def _field_definitions(path: Path) -> Told:
+    document = read(path)
+    found, problems = validate(FieldDefinitions, document)
+    more = check_field_definitions(found, document) if found else ()
+    return (*problems, *more), {path.name: document.text}
+
+
+SHIPPED_PROFILES = FOLDERS.parents[1] / "profiles"
+
+
+def _profiles_in(folder: Path) -> tuple[tuple[Profile, ...], Told]:
+    """The profiles of a folder, against the shipped field definitions, and what is wrong."""
+    shipped = SHIPPED_PROFILES / "field-definitions.yaml"
+    definitions, _ = validate(FieldDefinitions, read(shipped))
+    assert definitions is not None
+    problems: list[Problem] = []
+    sources: list[tuple[Profile, Document]] = []
+    texts: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name == shipped.name:
+            continue
+        document = read(path)
+        texts[path.name] = document.text
+        profile, found = validate(Profile, document)
+        problems += found
+        if profile is not None:
+            sources.append((profile, document))
+    profiles, found = check_profiles(sources, definitions.field_definitions)
+    return profiles, ((*problems, *found), texts)
+
+
+def _profile(path: Path) -> Told:
+    return _profiles_in(path.parent)[1]
+
+
+def _case_with_profile(path: Path) -> Told:
+    document = read(path)
+    case, problems = read_case(document)
+    assert case is not None, problems
+    profiles, _ = _profiles_in(SHIPPED_PROFILES)
+    assert case.profile is not None
+    return check_wanted(profiles, case.profile, document), {path.name: document.text}
+
+
 #: First match wins: a folder of a patch also holds a contract.
 KINDS: dict[str, Callable[[Path], Told]] = {
     "patch.yaml": _patch,
     "case.yaml": _case,
     "case.json": _case,
+    "case-with-profile.yaml": _case_with_profile,
+    "field-definitions.yaml": _field_definitions,
+    "profile.yaml": _profile,
 }
 
 

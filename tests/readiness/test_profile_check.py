@@ -1,5 +1,6 @@
 import pytest
 
+from contracts.document import Document
 from contracts.field_definitions import FieldDefinitions
 from contracts.profile import Profile
 from contracts.strict_yaml import read_yaml
@@ -12,6 +13,7 @@ from engine.profile_check import (
 )
 from engine.profile_selection import select_profile
 
+NOWHERE = Document.of_values({"profile": "m5.5"})
 HEAD = "profile: {}\nversion: 1\ntitle: Trial\n"
 
 
@@ -244,18 +246,19 @@ class TestTogether:
 
 class TestWanted:
     def test_a_profile_that_is_there_is_no_problem(self, shipped):
-        assert check_wanted(shipped, "m5.4") == check_wanted(shipped, "m5.4@1") == ()
+        assert check_wanted(shipped, "m5.4", NOWHERE) == ()
+        assert check_wanted(shipped, "m5.4@1", NOWHERE) == ()
 
     @pytest.mark.parametrize("wanted", ["m5.5", "m5.4@2", "valuation"])
     def test_any_other_is(self, wanted, shipped):
-        (problem,) = check_wanted(shipped, wanted)
+        (problem,) = check_wanted(shipped, wanted, NOWHERE)
 
         assert problem.code == "E510"
         assert problem.field == "profile"
         assert problem.fix.startswith("Did you mean 'm5.4") or wanted == "valuation"
 
     def test_nothing_near_is_offered_for_what_is_far(self, shipped):
-        (problem,) = check_wanted(shipped, "zzz")
+        (problem,) = check_wanted(shipped, "zzz", NOWHERE)
 
         assert problem.fix == "Leave it out, and the report's own is chosen."
 

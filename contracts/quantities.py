@@ -111,7 +111,8 @@ def parse_quantity(text: str) -> Quantity:
     text = text.strip()
     for symbol in ("₹", "Rs.", "Rs"):
         if text.startswith(symbol):
-            text = text[len(symbol) :].strip() + " INR"
+            # In "₹ 2000 per sqft" the money stands before its denominator, else at the end.
+            text = re.sub(r"\s*(?=/|\bper\b|$)", " INR ", text[len(symbol) :].strip(), count=1)
             break
     if len(text) > 200:
         raise QuantityError("a quantity is written in at most 200 characters")

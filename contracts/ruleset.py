@@ -10,7 +10,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from contracts.contract import BankType, PropertyKind, ReportType
 from contracts.quantities import Quantity, QuantityField, plain
@@ -41,7 +48,10 @@ def _expression(raw: Any) -> Any:
 
 
 Expression = Annotated[
-    str, BeforeValidator(_expression), StringConstraints(min_length=1, max_length=4_000)
+    str,
+    BeforeValidator(_expression),
+    StringConstraints(min_length=1, max_length=4_000),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"], "description": "FEEL"}),
 ]
 Measure = Annotated[Quantity, QuantityField("measure")]
 

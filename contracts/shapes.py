@@ -152,7 +152,7 @@ def options(shapes: tuple[Shape, ...]) -> tuple[str, ...]:
             origin: Any = get_origin(inner)
             if origin is Literal:
                 words += map(str, get_args(inner))
-    return tuple(words)
+    return tuple(dict.fromkeys(words))
 
 
 def listed(words: tuple[str, ...]) -> str:

@@ -148,7 +148,7 @@ class _Fault:
 
     def problem(self) -> Problem:
         kind = self.kind
-        if kind == "extra_forbidden":
+        if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
             return self._unknown()
         if kind == "missing":
             return self._missing()
@@ -256,7 +256,7 @@ class _Fault:
         reason = str(self.context.get("reason", self.message))
         hint = shapes.hint(self.fields)
         fix = f"Write it like this: {self.name[1:-1]}: {shapes.example(self.fields)}"
-        if isinstance(self.input, str) and "," in self.input:
+        if isinstance(self.input, str) and re.search("[0-9],[0-9]", self.input):
             bare = self.input.replace(",", "")
             with contextlib.suppress(QuantityError):
                 fix = f"Write it without commas: {quantity_from(bare, None)}"

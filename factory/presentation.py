@@ -194,7 +194,7 @@ def _derivation(entry: TraceEntry) -> Iterator[str]:
         yield f"      {item.name} = {value_text(item.value, item.unit)}{written}{source}"
     if entry.given is not None:
         yield f"    stated in the case: {value_text(entry.given, entry.unit)}"
-    if entry.rounding not in {None, "none"}:
+    if entry.rounding not in {None, "none"} and entry.unrounded != entry.value:
         yield f"    before rounding: {value_text(entry.unrounded, entry.unit)}; {entry.rounding}"
     if entry.missing:
         yield f"    would be known with: {', '.join(entry.missing)}"

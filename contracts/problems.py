@@ -238,6 +238,11 @@ CODES: Mapping[str, ErrorCode] = {
         "Nothing in the file",
         "The file is empty, or holds comments only.",
     ),
+    "E229": ErrorCode(
+        "A rule set that does not exist",
+        "The case, or the command, asks for a rule set by a name that none of the shipped rule "
+        "sets has. Rule sets of other firms are kept elsewhere and named with --variants.",
+    ),
     "E401": ErrorCode(
         "A field that does not exist",
         "A contract, case or other file has the fields that its schema names and no others, so "
@@ -346,5 +351,116 @@ CODES: Mapping[str, ErrorCode] = {
     "E510": ErrorCode(
         "A profile that does not exist",
         "The case names a profile, or a version of one, that is not in the catalogue.",
+    ),
+    "E601": ErrorCode(
+        "A file that is not there",
+        "The case, the command or the data folder names a file that does not exist, or a piece "
+        "of evidence that counts as received names none. Correct the name, or write "
+        "status: pending for evidence that is still to come.",
+    ),
+    "E602": ErrorCode(
+        "Something that cannot be read as a file",
+        "A folder, a pipe, an archive, or a file without permission stands under the name.",
+    ),
+    "E603": ErrorCode(
+        "A link",
+        "A link may lead out of the case's folder, and to another place on another machine, so "
+        "none is followed. Put the file itself there.",
+    ),
+    "E604": ErrorCode(
+        "Too large",
+        "A case file of more than 16 MB, a piece of evidence of more than 100 MB, or more than "
+        "2 GB of evidence is damaged, or is not what it seems.",
+    ),
+    "E605": ErrorCode(
+        "A kind of file that evidence cannot be",
+        "Evidence is a JPEG, PNG, WebP, TIFF or HEIC picture, or a PDF. The content decides, not "
+        "the ending of the name.",
+    ),
+    "E606": ErrorCode(
+        "A damaged file",
+        "The file is empty, breaks off before its end, or begins like a picture and cannot be "
+        "opened as one. Copy it again from where it came.",
+    ),
+    "E607": ErrorCode(
+        "A picture of too many pixels",
+        "A small file can claim a picture that fills all memory when it is opened. Save it smaller.",
+    ),
+    "E608": ErrorCode(
+        "A place that cannot be written to",
+        "The folder does not exist, the disk is full, or something that is no bundle stands where "
+        "the bundle is to be. What is there is left as it was.",
+    ),
+    "E609": ErrorCode(
+        "Evidence that changed while the bundle was built",
+        "A bundle holds what was evaluated. Build again when nothing writes to the evidence.",
+    ),
+    "E610": ErrorCode(
+        "Not a bundle, or not all of it",
+        "The file is no archive, or its end is missing. Copy it again.",
+    ),
+    "E611": ErrorCode(
+        "An archive that zenops did not write",
+        "A bundle's archive has one form: stored, sorted, without dates, links, remarks, extra "
+        "fields or anything between its files. Whatever differs was written by something else, "
+        "by accident or to do harm. Nothing of it is unpacked.",
+    ),
+    "E612": ErrorCode(
+        "A file of a bundle is missing",
+        "The manifest lists a file that the archive does not hold.",
+    ),
+    "E613": ErrorCode(
+        "A file in a bundle is unexpected",
+        "The archive holds a file that the manifest does not list.",
+    ),
+    "E614": ErrorCode(
+        "A file of a bundle was changed",
+        "The bytes of a file are not those whose digest the manifest holds, or the bundle's "
+        "digest is not the one that was asked for.",
+    ),
+    "E615": ErrorCode(
+        "A manifest that is not in its form",
+        "The manifest holds one sorted line for each file of the payload.",
+    ),
+    "E616": ErrorCode(
+        "Files of a bundle that do not fit together",
+        "Each file is as the manifest says, but one of them is not of its shape, or is not the "
+        "one that the figures were computed with. Such a bundle was put together by hand.",
+    ),
+    "E617": ErrorCode(
+        "A figure that comes out otherwise",
+        "Computed again from the bundle alone, a figure or finding is not what the bundle says: "
+        "either its evaluation was changed by hand, or the software's arithmetic was.",
+    ),
+    "E620": ErrorCode(
+        "A key that cannot be used or written",
+        "A key file is never overwritten, because what it signed could not be signed again. Keys "
+        "are Ed25519 in PEM files, as zenops keygen writes them.",
+    ),
+    "E621": ErrorCode(
+        "A signature that is missing or does not fit",
+        "The bundle is not signed, is signed with another key, or its signature was made for "
+        "another digest.",
+    ),
+    "E622": ErrorCode(
+        "A bundle that is signed already",
+        "A signature is not replaced by one of another key. Sign a copy that has none.",
+    ),
+    "E623": ErrorCode(
+        "A figure that the rule set does not have",
+        "Only figures and decisions of the rule set that answered for the case can be explained.",
+    ),
+    "E630": ErrorCode(
+        "A case that gives another result than expected",
+        "Rules, software or the case changed. If the new result is right, write it with "
+        "zenops golden update, in a commit of its own that says why.",
+    ),
+    "E631": ErrorCode(
+        "An expected result that was edited by hand",
+        "Expected results are computed. Change the case or the rules, never the result.",
+    ),
+    "E632": ErrorCode(
+        "An expected result that is missing or left over",
+        "Every case has its expected result beside it, and nothing else lies there.",
     ),
 }

@@ -40,14 +40,18 @@ class CaseFile:
     """A case as read from disk.
 
     `case` is None when there is any problem. `files` holds the path of each piece of evidence by
-    its key, and that of the firm's logo under an empty key; `sources` the texts that the problems
-    point into.
+    its key, and that of the firm's logo under an empty key.
     """
 
     case: Case | None
     problems: tuple[Problem, ...]
     files: Mapping[str, Path]
-    sources: Mapping[str, str]
+    document: Document
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The text that the problems point into, by the name they call it."""
+        return {self.document.name: self.document.text}
 
 
 def read_case_file(path: Path) -> CaseFile:
@@ -63,12 +67,11 @@ def read_case_file(path: Path) -> CaseFile:
     if content.startswith(b"PK\x03\x04"):
         return _refused(_an_archive(path))
     document = read_document(content, str(path))
-    sources = {document.name: document.text}
     case, problems = read_case(document)
     if case is None:
-        return CaseFile(None, problems, {}, sources)
+        return CaseFile(None, problems, {}, document)
     case, files, problems = _with_evidence(case, document, path.parent)
-    return CaseFile(None if problems else case, problems, files, sources)
+    return CaseFile(None if problems else case, problems, files, document)
 
 
 def read_document(content: bytes, name: str) -> Document:
@@ -208,7 +211,7 @@ def _value(document: Document, path: tuple[str | int, ...]) -> str:
 
 
 def _refused(*problems: Problem) -> CaseFile:
-    return CaseFile(None, problems, {}, {})
+    return CaseFile(None, problems, {}, Document.of_values(None))
 
 
 def _no_one_case_file(folder: Path, found: list[Path]) -> Problem:

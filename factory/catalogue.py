@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from contracts.banks import Banks
+from contracts.document import Document
 from contracts.field_definitions import FieldDefinitions
 from contracts.land_units import LandUnits
 from contracts.problems import Problem, in_order, nearest, shown
@@ -22,8 +23,7 @@ from factory.folders import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from contracts.case import Case
-    from contracts.document import Document
+    from factory.case_files import CaseFile
 
 M = TypeVar("M")
 
@@ -157,8 +157,18 @@ def _no_data(folder: Path, needed: str) -> Problem:
     )
 
 
-def check_wanted(catalogue: Catalogue, case: Case, ruleset: str | None) -> tuple[Problem, ...]:
-    """Problems without place if a rule set or profile is asked for by a name that none has."""
+def check_wanted(
+    catalogue: Catalogue, read: CaseFile, ruleset: str | None = None
+) -> tuple[Problem, ...]:
+    """Problems if a rule set or profile is asked for by a name that none has.
+
+    Args:
+        catalogue: what there is.
+        read: the case.
+        ruleset: the caller's wish, which goes before the case's.
+    """
+    case = read.case
+    assert case is not None
     problems: list[Problem] = []
     wanted = ruleset or case.ruleset
     names = {
@@ -169,17 +179,19 @@ def check_wanted(catalogue: Catalogue, case: Case, ruleset: str | None) -> tuple
     }
     if wanted is not None and wanted not in names:
         near = nearest(wanted, sorted(names))
+        # A wish on the command line stands in no file.
+        document = read.document if ruleset is None else Document.of_values(None)
         problems.append(
-            Problem(
+            document.problem(
                 "E229",
+                ("ruleset",),
                 f"there is no rule set '{shown(wanted)}'",
                 why="A rule set is named by its id, or by id and version: psu, psu@1.",
                 fix=f"Did you mean '{near}'?"
                 if near
-                else "Leave it out, and the one that answers for the report is chosen.",
-                field="ruleset",
+                else "Leave it out, or name the folder that holds it: --variants FOLDER",
             )
         )
     if case.profile is not None:
-        problems += check_wanted_profile(catalogue.profiles, case.profile)
+        problems += check_wanted_profile(catalogue.profiles, case.profile, read.document)
     return tuple(problems)

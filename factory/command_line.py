@@ -398,9 +398,9 @@ def _evaluated(
     assert read.case is not None
     library = _library(data, variants, as_json=as_json)
     assert library.catalogue is not None
-    problems = check_wanted(library.catalogue, read.case, ruleset)
+    problems = check_wanted(library.catalogue, read, ruleset)
     if problems:
-        _refuse(problems, {}, as_json=as_json)
+        _refuse(problems, read.sources, as_json=as_json)
     case = as_bundled(read.case)
     try:
         return case, library, examine(case, library.catalogue, as_of=day, ruleset=ruleset)

@@ -14,6 +14,7 @@ from engine.feel.errors import (
     FeelTextLimitError,
 )
 from engine.feel.evaluation import (
+    Session,
     evaluate,
     evaluate_node,
     evaluate_unary_tests,
@@ -42,6 +43,7 @@ __all__ = [
     "FeelSyntaxError",
     "FeelTextLimitError",
     "Reason",
+    "Session",
     "Time",
     "Variables",
     "YearsMonthsDuration",

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from engine.feel.run import Run
 
 
+# A power, root or logarithm takes as long as so many steps.
+SLOW = 20
+
+
 def calculate(run: Run, operation: Callable[..., Decimal], *operands: Decimal) -> Decimal | None:
     """A decimal operation; null where it has no result.
 
@@ -54,7 +58,6 @@ def add(run: Run, left: Value, right: Value) -> Value:
     if isinstance(left, Decimal) and isinstance(right, Decimal):
         return calculate(run, run.numbers.add, left, right)
     if isinstance(left, str) and isinstance(right, str):
-        run.tick((len(left) + len(right)) // 100)
         return run.string(left + right)
     if isinstance(left, (DaysTimeDuration, YearsMonthsDuration)) and type(left) is not type(right):
         left, right = right, left
@@ -191,6 +194,7 @@ def _scaled(run: Run, operation: Callable[..., Decimal], duration: Value, factor
 def power(run: Run, left: Value, right: Value) -> Value:
     """`left ** right`."""
     if isinstance(left, Decimal) and isinstance(right, Decimal):
+        run.tick(SLOW)
         return calculate(run, run.numbers.power, left, right)
     return _impossible(run, "**", left, right)
 

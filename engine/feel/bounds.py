@@ -11,8 +11,9 @@ class Bounds:
 
     Attributes:
         text: characters of the expression.
-        nesting: levels of the syntax tree.
-        calls: levels of the syntax tree, summed over the functions that are being called.
+        nesting: brackets and keywords inside one another.
+        height: levels of the syntax tree; a sum of n terms has n.
+        calls: levels of the syntax trees of all functions that wait for one another.
         steps: loop turns, calls, and list items or characters that built-ins read.
         items: items of one list.
         characters: characters of one string.
@@ -20,7 +21,8 @@ class Bounds:
     """
 
     text: int = 20_000
-    nesting: int = 100
+    nesting: int = 50
+    height: int = 200
     calls: int = 300
     steps: int = 1_000_000
     items: int = 50_000

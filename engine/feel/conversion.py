@@ -169,7 +169,9 @@ class Variables:
     __slots__ = ("_converted", "_given")
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
-        self._given: dict[str, Any] = dict(given) if given else {}
+        self._given: dict[str, Any] = {
+            name: value for name, value in (given or {}).items() if isinstance(name, str)
+        }
         self._converted: dict[str, Value] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -178,6 +180,11 @@ class Variables:
     def __setitem__(self, name: str, value: Any) -> None:
         self._given[name] = value
         self._converted.pop(name, None)
+
+    @property
+    def converted(self) -> dict[str, Value]:
+        """The variables that were read already, as FEEL values."""
+        return self._converted
 
     @property
     def given(self) -> Mapping[str, Any]:

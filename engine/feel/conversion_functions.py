@@ -19,7 +19,7 @@ from engine.feel.temporal import (
     parse_time,
     plain,
 )
-from engine.feel.values import FeelRange, Value, order
+from engine.feel.values import FeelRange, Value, article, kind, order
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GROUPINGS = frozenset({" ", ",", "."})
@@ -28,7 +28,9 @@ _DECIMAL_POINTS = frozenset({".", ","})
 
 def string(run: Run, value: Value) -> Value:
     """The value as text; null of null."""
-    return None if value is None else run.string(_text(run, value, inside=False))
+    if value is None:
+        return run.null("null has no text")
+    return run.string(_text(run, value, inside=False))
 
 
 def _text(run: Run, value: Value, *, inside: bool) -> str:
@@ -84,9 +86,11 @@ def number(run: Run, *values: Value) -> Value:
         return run.null(f"'{text[:40]}' is not a number")
 
 
-def negation(_: Run, value: Value) -> Value:
+def negation(run: Run, value: Value) -> Value:
     """The opposite of true or false; null of anything else."""
-    return not value if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return not value
+    return run.null(f"{article(kind(value))} is neither true nor false")
 
 
 def range_of(run: Run, text: str) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import DecimalException
 from typing import Any
 
@@ -70,13 +71,14 @@ def evaluate_with_reasons(
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> tuple[Any, tuple[Reason, ...]]:
     """The value of an expression, and why each null inside it came; else as `evaluate`."""
-    run = Run(bounds)
-    with _guarded(run):
-        variables = Variables(context)
+    with _guarded():
+        session = Session(context, today=today, now=now, bounds=bounds)
+        variables = session.variables
         node = parse_expression(
             text, variables, entries=entry_names(variables), bounds=bounds, several=True
         )
-        return _result(run, node, Scope(run, {}, None, variables), today, now), tuple(run.reasons)
+        value = session.value(node)
+        return to_python(session.run, value), tuple(session.run.reasons)
 
 
 def evaluate_unary_tests(
@@ -94,11 +96,12 @@ def evaluate_unary_tests(
         FeelSyntaxError: the text is no list of unary tests.
         FeelLimitError: a bound is crossed.
     """
-    run = Run(bounds)
-    with _guarded(run):
-        variables = Variables({**(context or {}), "?": value})
-        node = parse_unary_tests(text, variables, entries=entry_names(variables), bounds=bounds)
-        verdict = _result(run, node, Scope(run, {}, None, variables), today, now)
+    with _guarded():
+        given = {**(context or {}), "?": value}
+        session = Session(given, today=today, now=now, bounds=bounds)
+        entries = entry_names(session.variables)
+        node = parse_unary_tests(text, session.variables, entries=entries, bounds=bounds)
+        verdict = session.value(node)
     return verdict if isinstance(verdict, bool) else None
 
 
@@ -130,35 +133,74 @@ def evaluate_node(
     Raises:
         FeelLimitError: a bound is crossed.
     """
-    run = Run(bounds)
+    with _guarded():
+        session = Session(context, functions=functions, today=today, now=now, bounds=bounds)
+        value = to_python(session.run, session.value(node))
     if reasons is not None:
-        run.reasons = reasons
-    with _guarded(run):
-        variables = context if isinstance(context, Variables) else Variables(context)
-        extra = Scope(run, _extra_functions(functions)) if functions else None
-        return _result(run, node, Scope(run, {}, extra, variables), today, now)
+        reasons.extend(session.run.reasons)
+    return value
 
 
-class _guarded:  # noqa: N801 - reads as a statement where it is used
+class Session:
+    """Many evaluations over the same variables: the quick way in for a rule set.
+
+    Attributes:
+        variables: may be added to between evaluations.
+        run: its `reasons` say why the nulls of the last evaluation came.
+    """
+
+    __slots__ = ("run", "scope", "variables")
+
+    def __init__(
+        self,
+        context: Mapping[str, Any] | Variables | None = None,
+        *,
+        functions: ExtraFunctions | None = None,
+        today: Any = None,
+        now: Any = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
+        self.run = Run(bounds)
+        self.variables = context if isinstance(context, Variables) else Variables(context)
+        extra = Scope(self.run, _extra_functions(functions)) if functions else None
+        self.scope = Scope(self.run, self.variables.converted, extra, self.variables)
+        self.run.today = None if today is None else from_python(self.run, today)
+        self.run.now = None if now is None else from_python(self.run, now)
+
+    def value(self, node: nodes.Node) -> Value:
+        """The FEEL value of a syntax tree, not yet turned into Python's dates and times.
+
+        Each call may use the bounds anew.
+
+        Raises:
+            FeelLimitError: a bound is crossed.
+        """
+        run = self.run
+        run.steps, run.calls = run.bounds.steps, 0
+        if run.reasons:
+            run.reasons = []
+        closure = _closure(node)
+        try:
+            return closure(self.scope)
+        except RecursionError:
+            raise FeelNestingLimitError(_TOO_DEEP) from None
+        except (DecimalException, MemoryError):
+            raise FeelNumberLimitError(_TOO_LARGE) from None
+
+
+_TOO_DEEP = "the expression or a value is nested too deep"
+_TOO_LARGE = "a number is too large"
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
     """Turns what Python runs out of into named limits."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if kind is not None and issubclass(kind, RecursionError):
-            raise FeelNestingLimitError("the expression or a value is nested too deep") from None
-        if kind is not None and issubclass(kind, (DecimalException, MemoryError)):
-            raise FeelNumberLimitError("a number is too large") from None
-
-
-def _result(run: Run, node: nodes.Node, scope: Scope, today: Any, now: Any) -> Any:
-    run.today = None if today is None else from_python(run, today)
-    run.now = None if now is None else from_python(run, now)
-    return to_python(run, _closure(node)(scope))
+    try:
+        yield
+    except RecursionError:
+        raise FeelNestingLimitError(_TOO_DEEP) from None
+    except (DecimalException, MemoryError):
+        raise FeelNumberLimitError(_TOO_LARGE) from None
 
 
 def _closure(node: nodes.Node) -> Closure:

@@ -6,7 +6,7 @@ A fault inside an expression gives null and a reason; only a crossed bound is an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from engine.feel import nodes
@@ -170,11 +170,17 @@ def _negation(node: nodes.Negation) -> Closure:
 
 def _arithmetic(node: nodes.Arithmetic) -> Closure:
     left, right = compiled(node.left), compiled(node.right)
-    operation = OPERATIONS[node.operator]
+    operator = node.operator
+    operation = OPERATIONS[operator]
 
     def work(scope: Scope) -> Value:
         first, second = left(scope), right(scope)
         run = scope.run
+        if type(first) is Decimal and type(second) is Decimal and operator in run.quick:
+            try:
+                return run.quick[operator](first, second)
+            except DecimalException:
+                pass  # The operation below says what is wrong.
         run.start, run.end = node.start, node.end
         return operation(run, first, second)
 
@@ -212,7 +218,10 @@ def _conjunction(node: nodes.Conjunction) -> Closure:
 
     def both(scope: Scope) -> bool | None:
         first = _truth(left(scope))
-        return False if first is False else conjunction(first, _truth(right(scope)))
+        if first is False:
+            return False
+        verdict = conjunction(first, _truth(right(scope)))
+        return _undecided(scope, "and", node) if verdict is None else verdict
 
     return both
 
@@ -222,9 +231,16 @@ def _disjunction(node: nodes.Disjunction) -> Closure:
 
     def either(scope: Scope) -> bool | None:
         first = _truth(left(scope))
-        return True if first is True else disjunction(first, _truth(right(scope)))
+        if first is True:
+            return True
+        verdict = disjunction(first, _truth(right(scope)))
+        return _undecided(scope, "or", node) if verdict is None else verdict
 
     return either
+
+
+def _undecided(scope: Scope, operator: str, node: nodes.Node) -> None:
+    scope.run.null(f"'{operator}' has an operand neither true nor false", node.start, node.end)
 
 
 def _between(node: nodes.Between) -> Closure:
@@ -441,6 +457,12 @@ def _quantified(node: nodes.Quantified) -> Closure:
 
         if not each(scope, turn):
             return scope.run.null("the loop has nothing to run over", node.start, node.end)
+        if verdict is None:
+            return scope.run.null(
+                f"'{node.quantifier}' meets a condition neither true nor false",
+                node.start,
+                node.end,
+            )
         return verdict
 
     return test
@@ -491,7 +513,7 @@ def _filter(node: nodes.Filter) -> Closure:
     def select(scope: Scope) -> Value:
         value = operand(scope)
         if value is None:
-            return None
+            return scope.run.null("null has no items", node.start, node.end)
         items = singleton(value)
         run = scope.run
         kept: list[Value] = []

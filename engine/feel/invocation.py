@@ -116,7 +116,10 @@ def call_built_in(
         if fitted is None and not (value is None and _allows_null(parameter)):
             return run.null(_misfit(built_in.name, value, parameter))
         fitting.append(fitted)
-    return built_in.function(run, *fitting)
+    result = built_in.function(run, *fitting)
+    if isinstance(result, list):
+        run.tick(run.items(len(result)))
+    return run.string(result) if isinstance(result, str) else result
 
 
 def _allows_null(parameter: Parameter) -> bool:

@@ -15,7 +15,7 @@ from decimal import (
     Decimal,
 )
 
-from engine.feel.arithmetic import calculate, negate
+from engine.feel.arithmetic import SLOW, calculate, negate
 from engine.feel.invocation import BuiltIn, Parameter
 from engine.feel.run import Run
 from engine.feel.temporal import DaysTimeDuration
@@ -69,6 +69,7 @@ def modulo(run: Run, dividend: Decimal, divisor: Decimal) -> Value:
 
 def square_root(run: Run, number: Decimal) -> Value:
     """The square root; null of a negative number."""
+    run.tick(SLOW)
     return calculate(run, run.numbers.sqrt, number)
 
 
@@ -76,11 +77,13 @@ def logarithm(run: Run, number: Decimal) -> Value:
     """The natural logarithm; null of zero and below."""
     if number <= 0:
         return run.null("only positive numbers have a logarithm")
+    run.tick(SLOW)
     return calculate(run, run.numbers.ln, number)
 
 
 def exponential(run: Run, number: Decimal) -> Value:
     """Euler's number to this power."""
+    run.tick(SLOW)
     return calculate(run, run.numbers.exp, number)
 
 

@@ -99,9 +99,10 @@ def _parse_expression(
     several: bool,
 ) -> nodes.Node:
     parser = _Parser(text, names, entries, bounds)
-    node = parser.expression()
-    if several and parser.at(","):
-        node = parser.rest_of_list(node)
+    with _deep_text(bounds):
+        node = parser.expression()
+        if several and parser.at(","):
+            node = parser.rest_of_list(node)
     parser.finish()
     _check_height(node, bounds)
     return node
@@ -111,9 +112,19 @@ def _parse_expression(
 def _parse_unary_tests(
     text: str, names: frozenset[str], entries: frozenset[str], bounds: Bounds
 ) -> nodes.UnaryTests:
-    tests = _Parser(text, names, entries, bounds).unary_tests()
+    with _deep_text(bounds):
+        tests = _Parser(text, names, entries, bounds).unary_tests()
     _check_height(tests, bounds)
     return tests
+
+
+@contextmanager
+def _deep_text(bounds: Bounds) -> Iterator[None]:
+    """Names the limit when the caller left less of Python's stack than the bounds allow."""
+    try:
+        yield
+    except RecursionError:
+        raise FeelNestingLimitError(f"the text is nested deeper than {bounds.nesting}") from None
 
 
 def children(node: nodes.Node) -> Iterator[nodes.Node]:
@@ -138,8 +149,8 @@ def height(node: nodes.Node) -> int:
 
 
 def _check_height(node: nodes.Node, bounds: Bounds) -> None:
-    if height(node) > bounds.nesting:
-        raise FeelNestingLimitError(f"the expression has more than {bounds.nesting} levels")
+    if height(node) > bounds.height:
+        raise FeelNestingLimitError(f"the expression has more than {bounds.height} levels")
 
 
 @lru_cache(maxsize=4096)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Context, DivisionByZero, InvalidOperation, Overflow
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,13 @@ def arithmetic(exponent: int) -> Context:
     )
 
 
+@lru_cache(maxsize=16)
+def _operations(exponent: int) -> tuple[Context, dict[str, Callable[[Decimal, Decimal], Decimal]]]:
+    """The arithmetic, and its operations that need no more care than an exception."""
+    context = arithmetic(exponent)
+    return context, {"+": context.add, "-": context.subtract, "*": context.multiply}
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a null came, and which part of the text (`start` to `end`) it came from."""
@@ -48,13 +56,14 @@ class Run:
     now: Any = None
     reasons: list[Reason] = field(default_factory=list)
     numbers: Context = field(init=False)
+    quick: dict[str, Callable[[Decimal, Decimal], Decimal]] = field(init=False)
     steps: int = field(init=False)
     calls: int = 0
     start: int = 0
     end: int = 0
 
     def __post_init__(self) -> None:
-        self.numbers = arithmetic(self.bounds.exponent)
+        self.numbers, self.quick = _operations(self.bounds.exponent)
         self.steps = self.bounds.steps
 
     def tick(self, count: int = 1) -> None:
@@ -84,6 +93,8 @@ class Run:
             raise FeelStringLimitError(
                 f"a string has more than {self.bounds.characters} characters"
             )
+        # Steps also bound the memory that many long strings take together.
+        self.tick(len(text) // 100)
         return text
 
     def items(self, count: int) -> int:

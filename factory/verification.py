@@ -367,8 +367,10 @@ def _results(evaluation: Evaluation) -> dict[str, str]:
         if not finding.code.startswith(("RULESET_", "PROFILE_"))
     }
     readiness = evaluation.readiness
-    for name in ("completeness_score", "missing_fields", "missing_evidence", "ready"):
-        results[f"the readiness ({name})"] = str(getattr(readiness, name))
+    gaps = (*readiness.missing_fields, *readiness.missing_evidence)
+    results["the readiness"] = "ready" if readiness.ready else "not ready"
+    results["the score"] = str(readiness.completeness_score)
+    results["what is missing"] = "; ".join(gaps) or "nothing"
     return results
 
 

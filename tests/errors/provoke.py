@@ -1,7 +1,8 @@
 """Runs the inputs of fixtures/errors and says what a person would be told.
 
 A folder's inputs are told apart by their file names: `KINDS` maps the name of the file that is
-looked at first to what reads it. Another piece adds its kind here.
+looked at first to what reads it. Another piece adds its kind here; a folder with `steps.txt` is
+played by `tests.errors.steps`.
 
 Run `python -m tests.errors.provoke` to write the `expected.txt` of every folder anew.
 """
@@ -23,6 +24,7 @@ from contracts.profile import Profile
 from contracts.strict_yaml import read_yaml
 from contracts.validation import validate
 from engine.profile_check import check_field_definitions, check_profiles, check_wanted
+from tests.errors.steps import play
 
 FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "errors"
 
@@ -108,6 +110,8 @@ KINDS: dict[str, Callable[[Path], Told]] = {
 
 def provoke(folder: Path) -> str:
     """What is printed for a folder's input."""
+    if (folder / "steps.txt").exists():
+        return play(folder)
     for name, tell in KINDS.items():
         if (folder / name).exists():
             problems, sources = tell(folder / name)

@@ -1,0 +1,159 @@
+"""Plays the `steps.txt` of an example: commands of zenops, and what goes wrong between them.
+
+Each line is a command as typed at a terminal, or a deed of `DEEDS` with its words. What the last
+command tells on standard error is what the example shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from PIL import Image
+from typer.testing import CliRunner
+
+from contracts.problems import render_problems
+from engine.evaluate import evaluate
+from factory.bundle import MANIFEST, as_bundled, write_bundle
+from factory.case_files import read_case_file
+from factory.catalogue import read_catalogue
+from factory.command_line import app
+from factory.stored_zip import Writer, chunks_of, read_entries
+
+
+def play(folder: Path) -> str:
+    """What the last command of a folder's steps tells; the folder itself stays as it is."""
+    told = ""
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(folder, scratch, dirs_exist_ok=True)
+        with contextlib.chdir(scratch):
+            for line in Path("steps.txt").read_text("utf-8").splitlines():
+                words = shlex.split(line, comments=True)
+                if words and words[0] == "zenops":
+                    told = CliRunner().invoke(app, words[1:], catch_exceptions=False).stderr
+                elif words:
+                    told = DEEDS[words[0]](*words[1:]) or told
+    return told
+
+
+def rewritten(bundle: Path, entries: dict[str, bytes]) -> None:
+    """Write a bundle's archive with other files, in its own form."""
+    with bundle.open("wb") as file:
+        archive = Writer(file)
+        for name, content in sorted(entries.items()):
+            archive.add(name, [content])
+        archive.close()
+
+
+def entries_of(bundle: Path) -> dict[str, bytes]:
+    """The files of a bundle by name."""
+    with bundle.open("rb") as file:
+        entries, problems = read_entries(file, str(bundle))
+        assert not problems
+        return {entry.name: b"".join(chunks_of(file, entry)) for entry in entries}
+
+
+def picture(name: str) -> None:
+    """Draw a small photograph."""
+    Path(name).parent.mkdir(exist_ok=True)
+    Image.linear_gradient("L").resize((320, 240)).convert("RGB").save(name, "JPEG", quality=80)
+
+
+def huge_picture(name: str) -> None:
+    """Write a small file that claims to be a huge picture."""
+    Image.new("1", (60_000, 60_000)).save(name, "PNG")
+
+
+def cut(name: str, size: str) -> None:
+    """Keep the first bytes of a file."""
+    os.truncate(name, int(size))
+
+
+def fill(name: str, size: str) -> None:
+    """Write a file of blanks."""
+    Path(name).write_bytes(b" " * int(size))
+
+
+def link(target: str, name: str) -> None:
+    """Make a symbolic link."""
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).symlink_to(target)
+
+
+def replace(name: str, old: str, new: str) -> None:
+    """Change a text file."""
+    text = Path(name).read_text("utf-8")
+    assert old in text
+    Path(name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def take(bundle: str, name: str) -> None:
+    """Take a file out of a bundle."""
+    entries = entries_of(Path(bundle))
+    del entries[name]
+    rewritten(Path(bundle), entries)
+
+
+def put(bundle: str, name: str, text: str) -> None:
+    """Put a file into a bundle."""
+    rewritten(Path(bundle), entries_of(Path(bundle)) | {name: text.encode()})
+
+
+def alter(bundle: str, name: str, old: str, new: str) -> None:
+    """Change a file in a bundle."""
+    entries = entries_of(Path(bundle))
+    assert old.encode() in entries[name]
+    entries[name] = entries[name].replace(old.encode(), new.encode(), 1)
+    rewritten(Path(bundle), entries)
+
+
+def forge(bundle: str, name: str, old: str, new: str) -> None:
+    """Change a file in a bundle, and the manifest with it."""
+    entries = entries_of(Path(bundle))
+    before = hashlib.sha256(entries[name]).hexdigest().encode()
+    assert old.encode() in entries[name]
+    entries[name] = entries[name].replace(old.encode(), new.encode(), 1)
+    after = hashlib.sha256(entries[name]).hexdigest().encode()
+    entries[MANIFEST] = entries[MANIFEST].replace(before, after)
+    rewritten(Path(bundle), entries)
+
+
+def hostile_archive(name: str, inside: str) -> None:
+    """Write an archive whose file would land elsewhere when it is unpacked."""
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr(inside, "hello")
+
+
+def build_while_it_changes(case: str, evidence: str) -> str:
+    """Read and evaluate a case, change its evidence, then build."""
+    read, library = read_case_file(Path(case)), read_catalogue()
+    assert read.case
+    assert library.catalogue
+    bundled = as_bundled(read.case)
+    evaluation = evaluate(bundled, library.catalogue)
+    with Path(evidence).open("ab") as file:
+        file.write(b"more")
+    _, problems = write_bundle(bundled, evaluation, library, read.files, Path("bundle.zip"))
+    return render_problems(problems, {})
+
+
+DEEDS = {
+    "picture": picture,
+    "huge-picture": huge_picture,
+    "cut": cut,
+    "fill": fill,
+    "link": link,
+    "replace": replace,
+    "take": take,
+    "put": put,
+    "alter": alter,
+    "forge": forge,
+    "hostile-archive": hostile_archive,
+    "build-while-it-changes": build_while_it_changes,
+}

@@ -6,12 +6,12 @@ where it is not, nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from contracts.contract import Contract
 from contracts.problems import nearest
-from engine.conditions import CLOCK, SECTIONS, parse_condition
+from engine.conditions import CLOCK, parse_condition
 from engine.feel import FeelError, FeelSyntaxError, nodes
 from engine.feel.built_ins import BUILT_INS
 from engine.feel.parser import children
@@ -48,12 +48,7 @@ def condition_faults(text: str) -> tuple[Fault, ...]:
     except FeelError as error:
         return (Fault("E502", str(error), "It is more than a person writes.", "", 0, len(text)),)
     walk = _Walk(text)
-    scope = dict.fromkeys(SECTIONS, _ANY)
-    for section in SECTIONS:
-        found = look_up(section, Contract)
-        if isinstance(found, Leaf):
-            scope[section] = found
-    walk.kind(node, scope)
+    walk.kind(node, _columns(Leaf("part", row=Contract)))
     return tuple(sorted(walk.faults, key=lambda fault: (fault.start, fault.end)))
 
 
@@ -73,7 +68,7 @@ class _Walk:
                 return self._member(node, self.kind(operand, scope), name)
             case nodes.Filter(operand=operand, condition=condition):
                 rows = self.kind(operand, scope)
-                self.kind(condition, {**scope, **_entries(rows), "item": _one(rows)})
+                self.kind(condition, {**scope, **_columns(rows), "item": _one(rows)})
                 return rows
             case nodes.Comparison(operator=operator, left=left, right=right):
                 kinds = self.kind(left, scope), self.kind(right, scope)
@@ -235,15 +230,9 @@ def _one(rows: Leaf) -> Leaf:
     return rows
 
 
-def _entries(rows: Leaf) -> dict[str, Leaf]:
-    """What a filter may call by name alone: the columns of the rows it looks at."""
-    return dict(_columns(rows))
-
-
-def _columns(rows: Leaf) -> Iterator[tuple[str, Leaf]]:
+def _columns(rows: Leaf) -> dict[str, Leaf]:
+    """The fields of a part, or the columns of a table, which a filter may call by name alone."""
     if rows.row is None:
-        return
-    for name in rows.row.model_fields:
-        found = look_up(name, rows.row)
-        if isinstance(found, Leaf):
-            yield name, found
+        return {}
+    found = {name: look_up(name, rows.row) for name in rows.row.model_fields}
+    return {name: leaf for name, leaf in found.items() if isinstance(leaf, Leaf)}

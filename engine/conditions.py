@@ -85,13 +85,10 @@ def context_of(
     context: dict[str, Any] = {}
     for section, field in parts:
         part = getattr(contract, section)
-        if field is None or part is None:
+        if field is None or not hasattr(part, field):
             context[section] = as_feel(part)
-        elif isinstance(part, BaseModel):
-            if field in type(part).model_fields:
-                context.setdefault(section, {})[field] = as_feel(getattr(part, field))
         else:
-            context[section] = as_feel(part)
+            context.setdefault(section, {})[field] = as_feel(getattr(part, field))
     return context
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 import typing
+from dataclasses import replace
 
 from contracts.contract import BankType, PropertyKind, ReportType, ValueSlab
+from contracts.document import Places
 from contracts.problems import Problem, in_order, nearest, shown
 from engine.condition_check import Fault, condition_faults
 from engine.profile_selection import resolved, selectors_worth
@@ -207,33 +209,22 @@ def _condition_problems(document: Document, at: Path, text: str | None) -> Itera
 def _placed(document: Document, at: Path, text: str, fault: Fault) -> Problem:
     """A fault at its place in the file, however the condition is quoted or folded there."""
     problem = document.problem(fault.code, at, fault.what, why=fault.why, fix=fault.fix)
-    meant = text[fault.start : fault.end]
-    if not meant.strip() or not document.text:
+    mark = document.mark(at)
+    meant = text[fault.start : fault.end].split()
+    if mark is None or not meant:
         return problem
     # YAML may fold blanks into line ends, never words into anything else.
-    pattern = re.compile(r"\s+".join(map(re.escape, meant.split())))
+    pattern = re.compile(r"\s+".join(map(re.escape, meant)))
     before = len(pattern.findall(text, 0, fault.start))
-    offset = _offset(document.text, problem.line, problem.column)
-    if document.text[offset] in "|>":
-        offset = document.text.index("\n", offset)
-    places = list(itertools.islice(pattern.finditer(document.text, offset), before + 1))
+    start = mark.start
+    if document.text[start] in "|>":
+        start = document.text.index("\n", start)
+    places = [*itertools.islice(pattern.finditer(document.text, start, mark.end), before + 1)]
     if len(places) <= before:
+        # A quoted text may write its signs in another way than they are read.
         return problem
-    start = places[before].start()
-    line = document.text.count("\n", 0, start) + 1
-    column = start - (document.text.rfind("\n", 0, start) + 1) + 1
-    length = len(places[before][0].split("\n")[0])
-    return Problem(
-        problem.code, problem.what, problem.why, problem.fix, problem.file,
-        line, column, length, problem.field,
-    )  # fmt: skip
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    start = 0
-    for _ in range(line - 1):
-        start = text.index("\n", start) + 1
-    return start + column - 1
+    line, column, length = Places(document.text).span(*places[before].span())
+    return replace(problem, line=line, column=column, length=length)
 
 
 def _resolve(

@@ -62,6 +62,26 @@ BUILDING = (
         ("property.total_floors > 3", {"property": {"total_floors": 4}}, True),
         ("property.rooms.kitchen > 1", {"property": {"rooms": {"kitchen": 2}}}, True),
         ("previous_valuation != null", {}, False),
+        ("count(accepted_findings) > 0", {}, False),
+        (
+            "count(accepted_findings) > 0",
+            {"accepted_findings": [{"code": "AGE", "name": "A", "reason": "B"}]},
+            True,
+        ),
+        (
+            "stage != null and stage.done_percent.value > 50",
+            {"stage": {"done_percent": "60 %"}},
+            True,
+        ),
+        ("stage.done_percent.value > 50 or stage = null", {}, True),
+        ("property.kind = property.structure", {"property": {"kind": "LAND"}}, False),
+        ('"LAND" = "LAND"', {}, True),
+        ("property.total_floors = 4", {"property": {"total_floors": 4}}, True),
+        (
+            "count(property.owners) > 0".replace("property.owners", "party.persons_accompanying"),
+            {"party": {"persons_accompanying": ["A"]}},
+            True,
+        ),
         ("previous_valuation != null", {"previous_valuation": {"report_number": "1"}}, True),
     ],
 )
@@ -177,6 +197,11 @@ class TestFaults:
             ('property.kind = "LANDD"', "E503", '"LANDD"', 'Did you mean "LAND"?'),
             ('"FLATT" = property.kind', "E503", '"FLATT"', 'Did you mean "FLAT"?'),
             ('property.kind in ("FLAT", "SHOPP")', "E503", '"SHOPP"', 'Did you mean "SHOP"?'),
+            ("some p in party.persons_accompanying satisfies p.name = null", "E501", "name", ""),
+            ("today != null", "E503", "today",
+             "Compare with a date of the contract, such as valuation_inputs.valuation_date."),
+            ("some d in valuation_inputs.inspection_dates_mentioned satisfies dd = null", "E503",
+             "dd", ""),
             ("today() > valuation_inputs.report_date", "E503", "today",
              "Compare with a date of the contract, such as valuation_inputs.valuation_date."),
             ("countt(property.floors) > 1", "E503", "countt", "Did you mean 'count'?"),
@@ -224,6 +249,8 @@ class TestFaults:
             'property.kind in ("FLAT", "SHOP")',
             "property.tenancy.occupancy instance of string",
             "if meta.npa_account then true else false",
+            "count != null",
+            'party.persons_accompanying[item = "A"] != null',
             "count(property.persons) > 1 and not(true)".replace(
                 "property.persons", "property.flats"
             ),

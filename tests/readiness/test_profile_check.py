@@ -90,6 +90,37 @@ def test_a_fault_in_a_condition_is_pointed_at_however_it_is_written(written, pla
     assert problem.length == len("kin")
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_fault_is_pointed_at_whatever_ends_a_line(line_end, definitions):
+    body = "fields:\n  - key: property.address\n    when: >-\n      a = null\n      or true\n"
+    profile, document = read((HEAD.format("trial") + body).replace("\n", line_end))
+
+    (problem,) = check_profile(profile, document, definitions)
+
+    assert (problem.line, problem.column) == (7, 7)
+
+
+def test_a_fault_in_a_text_with_escapes_is_pointed_at_the_whole(faults):
+    (problem,) = faults('fields:\n  - {key: property.address, when: "\\u0061b = null"}\n')
+
+    assert (problem.code, problem.line, problem.column) == ("E503", 5, 35)
+
+
+def test_a_condition_of_values_that_were_no_text_has_no_place(definitions):
+    value = {
+        "profile": "trial",
+        "version": 1,
+        "title": "Trial",
+        "fields": [{"key": "property.address", "when": "a = null"}],
+    }
+
+    (problem,) = check_profile(
+        Profile.model_validate(value), Document.of_values(value), definitions
+    )
+
+    assert (problem.code, problem.line, problem.column) == ("E503", 0, 0)
+
+
 def test_the_second_of_two_equal_faults_is_pointed_at_too(faults):
     problems = faults("fields:\n  - {key: property.address, when: a = null or a = 1}\n")
 
@@ -211,6 +242,27 @@ class TestTogether:
 
         assert [problem.code for problem in problems] == ["E506", "E506"]
         assert profiles == ()
+
+    def test_whoever_extends_a_broken_profile_is_left_out_in_silence(self, definitions):
+        profiles, (problem,) = self.together(
+            definitions,
+            HEAD.format("one") + "extends: nowhere@1\n",
+            HEAD.format("two") + "extends: one@1\n",
+        )
+
+        assert problem.file == "0.yaml"
+        assert profiles == ()
+
+    def test_a_chain_of_bases_is_followed(self, definitions):
+        middle = HEAD.format("middle") + "extends: base@1\nabstract: true\n"
+        last = HEAD.format("last") + "extends: middle@1\n"
+
+        for texts in ([self.BASE, middle, last], [last, middle, self.BASE]):
+            profiles, problems = self.together(definitions, *texts)
+
+            assert problems == ()
+            found = next(profile for profile in profiles if profile.profile == "last")
+            assert [need.key for need in found.requirements] == ["deed", "plan"]
 
     def test_what_is_dropped_must_be_there(self, definitions):
         _, problems = self.together(

@@ -137,3 +137,27 @@ def test_the_newest_version_is_taken_and_an_older_one_can_be_named():
         "p answers for every report, whatever the report type, property kind, bank type "
         "or value slab."
     )
+
+
+def test_a_profile_that_names_every_trait_leaves_nothing_free():
+    profile = Profile.model_validate(
+        {
+            "profile": "p",
+            "version": 1,
+            "title": "P",
+            "applies_to": [
+                {
+                    "report_type": ["DPR"],
+                    "bank_type": ["SBI"],
+                    "value_slab": ["UNKNOWN"],
+                    "property_kind": ["LAND"],
+                }
+            ],
+        }
+    )
+
+    _, why = select_profile([profile], report_type="DPR", bank_type="SBI", property_kind="LAND")
+
+    assert why == (
+        "p answers for report type DPR, property kind LAND, bank type SBI and value slab UNKNOWN."
+    )

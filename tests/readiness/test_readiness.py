@@ -271,6 +271,12 @@ class TestFindings:
         assert readiness.ready
         assert "X: X was found." in readiness.warnings
 
+    @pytest.mark.parametrize("outcome", ["pass", "not_applicable"])
+    def test_a_check_that_found_nothing_is_not_told(self, outcome, make_profile, make_finding, ask):
+        readiness = ask(make_profile(), findings=[make_finding("X", "warning", outcome)])
+
+        assert not any(text.startswith("X") for text in readiness.warnings)
+
     @pytest.mark.parametrize(
         ("outcome", "blocks"),
         [("fail", True), ("open", True), ("review", True), ("pass", False),

@@ -373,10 +373,9 @@ class _Reader:
         self.at += 1
         parts: list[str] = []
         while True:
-            plain = _PLAIN.match(self.text, self.at)
-            if plain:
-                parts.append(plain[0])
-                self.at = plain.end()
+            plain_end = _end(_PLAIN, self.text, self.at)
+            parts.append(self.text[self.at : plain_end])
+            self.at = plain_end
             sign = self._sign()
             if sign == '"':
                 self.at += 1
@@ -549,8 +548,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def _blank(self) -> None:
-        blank = _BLANK.match(self.text, self.at)
-        self.at = blank.end() if blank else self.at
+        self.at = _end(_BLANK, self.text, self.at)
 
     def _problem(
         self, code: str, start: int, end: int, what: str, *, why: str = "", fix: str = ""
@@ -565,6 +563,12 @@ class _Reader:
     ) -> NoReturn:
         self._problem(code, start, end, what, why=why, fix=fix)
         raise _StopReadingError
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where what a pattern describes ends, if it begins at a place; else that place."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _join(pair: str) -> str:

@@ -6,7 +6,6 @@ shape; which parts must be there is decided when the parts are put together (`en
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -20,6 +19,7 @@ from pydantic import (
 )
 
 from contracts.contract import BankType, PropertyKind, ReportType
+from contracts.dates import Day
 from contracts.quantities import Quantity, QuantityField, plain
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:[-._][a-z0-9]+)*$")]
@@ -65,8 +65,8 @@ class Section(BaseModel):
 class Effective(Section):
     """From which day to which day, both inclusive."""
 
-    from_: date = Field(alias="from")
-    until: date | None = None
+    from_: Day = Field(alias="from")
+    until: Day | None = None
 
 
 class AppliesTo(Section):
@@ -83,8 +83,8 @@ class Parameter(Section):
 
     value: Measure | None = None
     unit: str | None = None
-    from_: date | None = Field(default=None, alias="from")
-    until: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
     source: Prose | None = None
     label: Prose | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -71,44 +72,30 @@ def _reader(model: Any) -> Callable[[Any], Any]:
 def _problems(
     model: type[Any], document: Document, base: Path, error: ValidationError
 ) -> Iterator[Problem]:
+    tried = [_tried(document, base, details) for details in error.errors(include_url=False)]
     chosen: dict[Path, ErrorDetails] = {}
-    for path, details in _best_alternatives(document, base, error):
-        chosen.setdefault(path, details)
+    for attempt in _nearest_shapes(tried, 0):
+        chosen.setdefault(attempt.path, attempt.details)
     for path, details in chosen.items():
         yield _Fault(model, document, base, path, details).problem()
 
 
-def _best_alternatives(
-    document: Document, base: Path, error: ValidationError
-) -> Iterator[tuple[Path, ErrorDetails]]:
-    """The errors with their paths; of the shapes that a value may have, the one that came nearest.
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An error, its path in the data, and which shape was tried at each value that has several."""
 
-    Pydantic reports every shape it tried, and marks them by steps that are not in the data.
-    """
-    tried: dict[Path, dict[str, list[tuple[Path, ErrorDetails]]]] = {}
-    for details in error.errors(include_url=False):
-        path, union, shape = _data_path(document, base, details)
-        if union is None:
-            yield path, details
-        else:
-            tried.setdefault(union, {}).setdefault(shape, []).append((path, details))
-    for by_shape in tried.values():
-        yield from min(
-            by_shape.values(),
-            key=lambda errors: (-max(len(path) for path, _ in errors), len(errors)),
-        )
+    path: Path
+    shapes: tuple[tuple[Path, str], ...]
+    details: ErrorDetails
 
 
-def _data_path(
-    document: Document, base: Path, details: ErrorDetails
-) -> tuple[Path, Path | None, str]:
-    """An error's path in the data, and, where a value has several shapes, its place and shape."""
+def _tried(document: Document, base: Path, details: ErrorDetails) -> _Tried:
+    """An error placed in the data: pydantic marks a tried shape by a step that is not in it."""
     value = document.value
     for step in base:
         value = value[step]
     path: Path = ()
-    union: Path | None = None
-    shape = ""
+    tried: tuple[tuple[Path, str], ...] = ()
     loc = details["loc"]
     for index, step in enumerate(loc):
         inside = (isinstance(value, dict) and step in value) or (
@@ -117,11 +104,27 @@ def _data_path(
         if inside:
             value = value[step]
         elif details["type"] != "missing" or index < len(loc) - 1:
-            if union is None:
-                union, shape = path, str(step)
+            tried = (*tried, (path, str(step)))
             continue
         path = (*path, step)
-    return path, union, shape
+    return _Tried(path, tried, details)
+
+
+def _nearest_shapes(errors: list[_Tried], level: int) -> Iterator[_Tried]:
+    """Of the shapes that a value may have, the errors of the one that came nearest to fitting."""
+    by_place: dict[Path, dict[str, list[_Tried]]] = {}
+    for error in errors:
+        if level < len(error.shapes):
+            place, shape = error.shapes[level]
+            by_place.setdefault(place, {}).setdefault(shape, []).append(error)
+        else:
+            yield error
+    for by_shape in by_place.values():
+        best = min(
+            by_shape.values(),
+            key=lambda tried: (-max(len(error.path) for error in tried), len(tried)),
+        )
+        yield from _nearest_shapes(best, level + 1)
 
 
 class _Fault:

@@ -119,7 +119,8 @@ def _of_shape(shape: Shape) -> st.SearchStrategy[Any]:
     if origin is tuple and arguments[-1] is not Ellipsis:
         return st.tuples(*(values(tuple(alternatives(entry))) for entry in arguments))
     if origin is tuple:
-        return st.lists(values(tuple(alternatives(arguments[0]))), max_size=3).map(tuple)
+        entries = values(tuple(alternatives(arguments[0])))
+        return st.lists(entries, max_size=3, unique_by=_name_of).map(tuple)
     if origin is dict and arguments[1] is Any:
         return st.dictionaries(
             texts, st.booleans() | texts | st.lists(texts, max_size=2), max_size=2
@@ -127,6 +128,12 @@ def _of_shape(shape: Shape) -> st.SearchStrategy[Any]:
     if origin is dict:
         return st.dictionaries(texts, values(tuple(alternatives(arguments[1]))), max_size=2)
     return _of_type(base, metadata)
+
+
+def _name_of(entry: Any) -> Any:
+    """What must differ between the entries of a list: the name of a row or of evidence."""
+    name = getattr(entry, "id", None) or getattr(entry, "key", None)
+    return id(entry) if name is None else name
 
 
 def values(shapes: tuple[Shape, ...]) -> st.SearchStrategy[Any]:

@@ -148,6 +148,14 @@ def test_a_patch_may_be_plain_values():
 
     assert problems == ()
     assert result.party.owner_name == "A. Specimen"
+    floors = {"house": {"age": "9 year"}, "barn": {"age": "1 year"}}
+    result, _ = apply_patch(CONTRACT, {"property": {"floors": floors}})
+    assert [str(floor.age) for floor in result.property.floors] == [
+        "9 year",
+        "None",
+        "None",
+        "1 year",
+    ]
     assert apply_patch(CONTRACT, {"x": 1})[1][0].file == "patch"
 
 

@@ -18,7 +18,7 @@ from contracts.evaluation import Evaluation
 from contracts.exact_json import read_json
 from contracts.problems import CODES, LINE_BREAK
 from contracts.quantities import Quantity, QuantityError, parse_quantity, quantity_from
-from contracts.shapes import at, homes
+from contracts.shapes import at, hint, homes
 from contracts.strict_yaml import read_yaml
 from contracts.validation import validate
 from tests.contracts.strategies import cases, json_values
@@ -61,6 +61,7 @@ def problems_of(text):
         (f"  property: {{land_area: 1 {'x' * 200}}}", "E404", "200 characters"),
         ("  valuation_inputs: {building_rate: 1 INR 2 INR}", "E404", "one number with its unit"),
         ("  property: {coordinates: {latitude: true}}", "E404", "plainly"),
+        ("  property: {coordinates: {latitude: '1e3'}}", "E404", "not a plainly written number"),
         ("  property: {total_floors: true}", "E404", "true and false are not numbers"),
         ("  property: {address: 12}", "E405", 'Write: address: "12"'),
         ("  property: {address: [a]}", "E405", "'address' is a text, and a list is not"),
@@ -216,6 +217,7 @@ class Small(BaseModel, extra="forbid"):
         ("part: {}", "E407", "fewer entries"),
         ("part: {x: {knd: A}}", "E401", "'kind'"),
         ("either: {knd: A}", "E401", "'kind'"),
+        ("either: {either: {knd: A}}", "E401", "'kind'"),
         ("either: [1]", "E405", "a mapping: lines of names and values or a text"),
         ("few: [0]", "E407", "more than 1"),
         ("few: [10]", "E407", "less than 9"),
@@ -251,6 +253,7 @@ def test_the_shape_of_a_place_that_is_not_there_is_nothing():
     assert at(Contract, ("nowhere",)) == ()
     assert at(Contract, ("meta", 0)) == ()
     assert at(Contract, ("valuation_inputs", "market_rate_range", 5)) == ()
+    assert hint(at(Contract, ("meta", "report_type"))).endswith("REVALUATION or STAGE_PROGRESS")
     assert homes(Contract)["roof"] == ("a row of property.floors",)
 
 
@@ -304,6 +307,13 @@ def test_a_rate_without_money_is_money_per_that_unit():
 
     assert str(contract.valuation_inputs.market_rate_input) == "2000 INR/sqft"
     assert str(contract.valuation_inputs.building_rate) == "5 INR"
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), 1.5, "", True])
+def test_what_is_no_finite_decimal_is_no_number(value):
+    raw = {"meta": {"report_type": "DPR"}, "property": {"coordinates": {"latitude": value}}}
+
+    assert validate(Contract, Document.of_values(raw))[1][0].code == "E404"
 
 
 def test_a_quantity_keeps_the_place_whose_units_are_meant():

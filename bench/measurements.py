@@ -1,0 +1,288 @@
+"""The three measurements: one evaluation, text to readiness, a bundle of photographs."""
+
+from __future__ import annotations
+
+import decimal
+import hashlib
+import json
+import os
+import random
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import zen
+
+from bench.timing import Line, best_times
+from bench.zen_graph import ZenForm, disagreements, request, zen_form
+from contracts.canonical_json import canonical_json
+from contracts.case import Case, read_case
+from contracts.exact_json import read_json
+from engine.catalogue import Catalogue
+from engine.evaluate import evaluate, examine
+from engine.figures import Figures
+from engine.rounding import ARITHMETIC
+from factory.bundle import as_bundled, write_bundle
+from factory.case_files import read_case_file
+from factory.catalogue import Library
+
+MEGABYTE = 1_000_000
+_BUILDING = (
+    "Each photograph is hashed, and its header read, when the case is read; it is hashed again "
+    "while it is stored, so that a file changed in between is noticed. "
+    "The bundle is on disk (fsync) before it takes its name."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows of the table, and what a reader must know of them."""
+
+    title: str
+    lines: tuple[Line, ...]
+    remarks: tuple[str, ...]
+
+
+# ---- one evaluation -----------------------------------------------------------------------------
+
+
+def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparison:
+    """The rule set's own work, with and without trace, against zen-engine's.
+
+    Raises:
+        ValueError: zen-engine computes something else from the same facts.
+    """
+    figures = examine(case, catalogue, trace=False).figures
+    assert figures is not None, "the case has a rule set"
+    run = _Run(figures)
+    form = zen_form(figures.compiled)
+    facts = request(figures)
+    graph = zen.ZenEngine().create_decision(json.dumps(form.graph))
+    expression = zen.compile_expression(form.expression)
+    _, raised = run.slots(traced=False)
+    for result in (graph.evaluate(facts)["result"], expression.evaluate(facts)):
+        if wrong := disagreements(form, result, figures, raised):
+            raise ValueError("zen-engine disagrees: " + "; ".join(wrong))
+    best = best_times(
+        {
+            "trace": run.with_trace,
+            "plain": partial(run.slots, traced=False),
+            "graph": partial(graph.evaluate, facts),
+            "traced graph": partial(graph.evaluate, facts, {"trace": True}),
+            "expression": partial(expression.evaluate, facts),
+        },
+        rounds=rounds,
+        span=0.02,
+    )
+    reference = figures.compiled.resolved.reference
+    with_trace = f"{reference} with full trace written out"
+    untraced = f"{reference} without trace"
+    return Comparison(
+        f"One evaluation of {reference}",
+        (
+            Line(with_trace, best["trace"], "zen-engine, decision graph", best["graph"], 1 / 5),
+            Line(untraced, best["plain"], "zen-engine, decision graph", best["graph"], 1 / 20),
+            Line(
+                with_trace, best["trace"], "zen-engine, graph with its trace", best["traced graph"]
+            ),
+            Line(with_trace, best["trace"], "zen-engine, one expression", best["expression"]),
+            Line(untraced, best["plain"], "zen-engine, one expression", best["expression"]),
+        ),
+        tuple(_remarks(run, form, facts)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The compiled set on facts that have been read."""
+
+    figures: Figures
+
+    def slots(self, *, traced: bool) -> tuple[tuple[object, ...], list[tuple[int, int | None]]]:
+        """All figures, and which findings are raised."""
+        compiled, facts = self.figures.compiled, self.figures.facts
+        parameters = [self.figures.parameters[item.name].value for item in compiled.parameters]
+        rows = [facts.rows[table.name] for table in compiled.plan.tables]
+        run = compiled.run_traced if traced else compiled.run
+        with decimal.localcontext(ARITHMETIC):
+            slots, raised = run(facts.values, parameters, None, rows)
+        return slots, raised
+
+    def with_trace(self) -> tuple[object, ...]:
+        """Every figure with what it was made from, as the evaluation and the bundle have it."""
+        slots, _ = self.slots(traced=True)
+        figures = self.figures
+        return Figures(
+            figures.compiled, figures.facts, slots, figures.parameters, traced=True
+        ).trace()
+
+
+def _remarks(run: _Run, form: ZenForm, facts: dict[str, object]) -> Iterator[str]:
+    kinds = [node["type"] for node in form.graph["nodes"]]
+    entries = len(run.with_trace())
+    yield (
+        f"Both sides start from facts already read and converted: ours from the list that the "
+        f"compiled set takes, zen-engine from a dictionary of {len(facts)} entries without nulls."
+    )
+    yield (
+        f"The graph: {kinds.count('expressionNode')} expression nodes, those of tables looping "
+        f"over rows, {kinds.count('decisionTableNode')} decision tables, compiled once. The one "
+        "expression does the same by assignments, a form that no editor of graphs shows."
+    )
+    yield (
+        f"Compared on the case before timing, within the noise of binary floats: "
+        f"{len(form.steps)} figures and decisions and {len(form.findings)} conditions of findings."
+    )
+    left_out = ", ".join(f"{name} ({why})" for name, why in form.left_out.items())
+    yield f"zen-engine goes without: {left_out or 'nothing'}; our side computes it all the same."
+    yield (
+        f"Our trace has {entries} entries with value, unit, source, formula, inputs, rounding and "
+        "what is missing. zen-engine's own trace holds the input and output of each node."
+    )
+
+
+# ---- text to readiness --------------------------------------------------------------------------
+
+
+def text_to_readiness(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparison:
+    """From the text of a case to what is missing, against reading the same text alone."""
+    text = canonical_json(case).decode()
+    best = best_times(
+        {
+            "ours": partial(_readiness, text, catalogue),
+            "rival": partial(_parsed, text),
+            "reading": partial(_read, text),
+        },
+        rounds=rounds,
+        span=0.02,
+    )
+    rival = "json.loads to Decimal, and Case.model_validate"
+    return Comparison(
+        "From JSON text to readiness",
+        (
+            Line("text to readiness", best["ours"], rival, best["rival"], 2.5),
+            Line("of it, read_json and read_case", best["reading"], rival, best["rival"]),
+        ),
+        (
+            f"The case is {len(text):,} characters of JSON.",
+            "Ours is read_json, read_case and evaluate without trace, with readiness.",
+            "The catalogue is read and compiled before.",
+        ),
+    )
+
+
+def _read(text: str) -> Case:
+    case, problems = read_case(read_json(text, "case.json"))
+    assert case is not None, problems
+    return case
+
+
+def _readiness(text: str, catalogue: Catalogue) -> object:
+    return evaluate(_read(text), catalogue, trace=False).readiness
+
+
+def _parsed(text: str) -> Case:
+    return Case.model_validate(json.loads(text, parse_float=Decimal, parse_int=Decimal))
+
+
+# ---- a bundle -----------------------------------------------------------------------------------
+
+
+def bundle_of_photographs(
+    case: Case, library: Library, folder: Path, *, rounds: int, count: int = 40
+) -> Comparison:
+    """A case with photographs read, evaluated and bundled, against a loop that only stores them."""
+    size = 4 * MEGABYTE
+    photographs = draw_photographs(folder / "evidence", count, size)
+    raw = json.loads(canonical_json(case))
+    raw["evidence"] = [
+        {
+            "key": path.stem,
+            "file": f"evidence/{path.name}",
+            "type": "PHOTO",
+            "tags": {"category": "exterior"},
+        }
+        for path in photographs
+    ]
+    raw["links"] = []
+    path = folder / "case.json"
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    build = partial(_built, path, library, folder / "ours.zip")
+    best = best_times(
+        {
+            "ours": build,
+            "loop": partial(_stored, photographs, folder / "loop.zip", sync=False),
+            "synced loop": partial(_stored, photographs, folder / "loop.zip", sync=True),
+            "reading": partial(read_case_file, path),
+        },
+        rounds=rounds,
+        span=0,
+    )
+    rival = "loop: read, sha256, zipfile (stored)"
+    return Comparison(
+        f"A bundle of {count} photographs of {size // MEGABYTE} MB",
+        (
+            Line("read_case_file, evaluate, write_bundle", best["ours"], rival, best["loop"], 1.3),
+            Line("the same", best["ours"], rival + ", fsync", best["synced loop"]),
+            Line("of it, read_case_file", best["reading"], rival, best["loop"]),
+        ),
+        (
+            "Ours is what `zenops build` does once the catalogue is read.",
+            _BUILDING,
+            "The files are in the system's cache for both.",
+        ),
+    )
+
+
+def draw_photographs(folder: Path, count: int, size: int) -> list[Path]:
+    """Files that are JPEG by their headers and noise by their pictures, the same at each call."""
+    folder.mkdir(parents=True)
+    noise = random.Random(1)  # noqa: S311 - pictures, no secrets
+    paths = []
+    for number in range(count):
+        path = folder / f"photograph-{number:02}.jpg"
+        picture = noise.randbytes(size - len(_HEAD) - 2).replace(b"\xff", b"\x7f")
+        path.write_bytes(_HEAD + picture + b"\xff\xd9")
+        paths.append(path)
+    return paths
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+# Start of image, JFIF, a frame of 3000 by 4000 pixels in three colours, start of the picture data.
+_HEAD = (
+    b"\xff\xd8"
+    + _segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+    + _segment(0xC0, b"\x08\x0b\xb8\x0f\xa0\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01")
+    + _segment(0xDA, b"\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00")
+)
+
+
+def _built(path: Path, library: Library, bundle: Path) -> None:
+    read = read_case_file(path)
+    assert read.case is not None, read.problems
+    assert library.catalogue is not None
+    case = as_bundled(read.case)
+    written, problems = write_bundle(
+        case, evaluate(case, library.catalogue), library, read.files, bundle
+    )
+    assert written is not None, problems
+
+
+def _stored(photographs: list[Path], target: Path, *, sync: bool) -> None:
+    with target.open("wb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            manifest = ""
+            for path in photographs:
+                content = path.read_bytes()
+                manifest += f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+                archive.writestr(path.name, content)
+            archive.writestr("manifest", manifest)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())

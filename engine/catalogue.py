@@ -27,7 +27,7 @@ class CatalogueError(Exception):
     """A rule set or profile was used although it has problems."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalogue:
     """Resolved rule sets by `id@version`, resolved profiles, and the registers they use."""
 

@@ -45,7 +45,7 @@ from engine.units.places import Place
 from engine.units.registry import UnitProblem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Examination:
     """An evaluation with the run behind it, for explanations and renderers."""
 

@@ -14,6 +14,7 @@ from engine.indian_numbers import printed, rupee_words
 from engine.rules.compiled import CompiledParameter, CompiledRuleSet, ParameterEntry, Step
 from engine.rules.inputs import ConvertedFact, Facts, row_address
 from engine.rules.kinds import CASE_DECIDES, Kind, shown
+from engine.units.registry import Converted
 
 _WRITTEN_FIELD = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?(?:\.([a-z0-9_]+))?")
 
@@ -28,7 +29,7 @@ class ParameterInForce:
     overridden: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Figures:
     """One run: the slots of the compiled set, read by address and row."""
 
@@ -210,14 +211,14 @@ class Figures:
                     name,
                     value,
                     unit,
-                    conversion.entered,
-                    "; ".join(part for part in (conversion.definition, conversion.source) if part),
+                    str(conversion.entered),
+                    _basis(conversion.converted),
                 )
         return NamedValue(name, value, unit)
 
     def _conversion(self, address: str, row: int | None) -> ConvertedFact | None:
         if self._conversions is None:
-            self._conversions = {item.address: item for item in self.facts.conversions}
+            self._conversions = {item.field: item for item in self.facts.conversions}
         row_id = None
         if row is not None and "." in address:
             row_id = self.rows_of(address.partition(".")[0])[row]
@@ -282,6 +283,11 @@ class Figures:
                 continue
             if row is None or row == number:
                 yield f"{base}[{row_id}].{path}"
+
+
+def _basis(converted: Converted) -> str:
+    """What a conversion rests on, with where that comes from."""
+    return "; ".join(part for part in (converted.definition, converted.source) if part)
 
 
 def written(value: Any, unit: str | None) -> Any:

@@ -125,7 +125,12 @@ def _named(address: str, figures: Figures, table: str | None, row: int | None) -
 
 def fact_findings(problems: Iterable[FactProblem]) -> Iterator[Finding]:
     """Facts that cannot be used as they stand."""
+    seen: set[tuple[str, str]] = set()
     for problem in problems:
+        # A rule set may read one fact twice, in two units; it is told of once.
+        if (problem.code, problem.address) in seen:
+            continue
+        seen.add((problem.code, problem.address))
         unusable = problem.code.startswith("UNIT_")
         yield built_in(
             problem.code,
@@ -142,17 +147,18 @@ def disputed_units(figures: Figures) -> Iterator[Finding]:
     """Units whose worth sources do not agree on, one note a unit."""
     seen: set[str] = set()
     for item in figures.facts.conversions:
-        if not item.disputed or item.definition in seen:
+        converted = item.converted
+        if not converted.disputed or converted.definition in seen:
             continue
-        seen.add(item.definition)
+        seen.add(converted.definition)
         yield built_in(
             "UNIT_DISPUTED",
-            f"{item.entered} was converted with {item.definition}; "
-            f"sources differ on what this unit is worth ({item.source}).",
+            f"{item.entered} was converted with {converted.definition}; "
+            f"sources differ on what this unit is worth ({converted.source}).",
             "Compare with the title document; its own square metres or square feet win.",
-            [item.address],
-            {"entered": item.entered, "definition": item.definition},
-            suffix=item.address,
+            [item.field],
+            {"entered": str(item.entered), "definition": converted.definition},
+            suffix=item.field,
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from pydantic import BaseModel
+
 from contracts.contract import Contract
 from contracts.quantities import Quantity
 from engine.figures import Figures
@@ -41,7 +43,8 @@ def _grafted(model: Any, tree: dict[str, Any]) -> Any:
         if isinstance(branch, dict):
             inner = getattr(model, name)
             if inner is None:
-                leaf = look_up(name, type(model))
+                kind: type[BaseModel] = type(model)
+                leaf = look_up(name, kind)
                 assert isinstance(leaf, Leaf)
                 assert leaf.row is not None
                 inner = leaf.row.model_construct()

@@ -93,7 +93,7 @@ class CompiledParameter:
         return in_force[-1] if in_force else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CompiledRuleSet:
     """A rule set ready to run.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -102,21 +103,36 @@ def _leaf_of_type(annotation: type) -> Leaf:
     return Leaf("other")
 
 
-def reader(path: str) -> Read:
+def reader(path: str, model: type[BaseModel] = Contract) -> Read:
     """A function that reads a path from a part of the contract; None where a step is missing."""
+    if _never_missing(path, model):
+        return operator.attrgetter(path)
     first, *rest = path.split(".")
-    if not rest:
-        return lambda part: getattr(part, first, None)
-    if len(rest) == 1:
-        second = rest[0]
+    deeper = [_step(name) for name in rest]
 
-        def read_two(part: Any) -> Any:
-            inner = getattr(part, first, None)
-            return inner.get(second) if isinstance(inner, dict) else getattr(inner, second, None)
+    def read(part: Any) -> Any:
+        value = getattr(part, first)
+        for step in deeper:
+            if value is None:
+                return None
+            value = step(value)
+        return value
 
-        return read_two
-    deeper = reader(".".join(rest))
-    return lambda part: deeper(getattr(part, first, None))
+    return read
+
+
+def _never_missing(path: str, model: type[BaseModel]) -> bool:
+    """Whether every part on the way to a path is always there."""
+    for name in path.split(".")[:-1]:
+        annotation = model.model_fields[name].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return False
+        model = annotation
+    return True
+
+
+def _step(name: str) -> Read:
+    return lambda part: part.get(name) if isinstance(part, dict) else getattr(part, name)
 
 
 def row_ids(rows: tuple[Row, ...]) -> tuple[list[str], list[str]]:

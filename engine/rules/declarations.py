@@ -12,6 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from pydantic import BaseModel
+
 from contracts.contract import Contract
 from contracts.problems import Problem, nearest
 from contracts.quantities import Quantity
@@ -371,6 +373,12 @@ class Declarations:
             found.append((converted.value, str(quantity)))
         return found[0], found[1]
 
+    def _holder(self, address: str) -> type[BaseModel]:
+        """The model whose fields the path of a fact begins with."""
+        table, dot, _ = address.partition(".")
+        row = self.tables[table][2].row if dot else None
+        return row or Contract
+
     def _fact(
         self,
         address: str,
@@ -392,12 +400,13 @@ class Declarations:
         return Fact(
             address=address,
             path=path,
-            read=reader(path),
+            read=reader(path, self._holder(address)),
             type=kind_type,
             measure=measure,
             as_given=as_given,
             area_of=area_of,
             label=self.labels.get(address) or label_of(address),
+            table_path=self.tables[address.partition(".")[0]][1] if "." in address else "",
             least=least[0] if least else None,
             most=most[0] if most else None,
             least_text=least[1] if least else "",

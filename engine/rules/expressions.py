@@ -105,6 +105,20 @@ class Scope(Protocol):
         """What one of a fixed unit is in another."""
 
 
+class _WithLocal:
+    """A scope with one name more, the element that a quantifier looks at."""
+
+    def __init__(self, outer: Scope, name: str, symbol: Symbol) -> None:
+        self._outer, self._name, self._symbol = outer, name, symbol
+
+    def scalar(self, name: str) -> Symbol | None:
+        """The element, or a name of the scope around it."""
+        return self._symbol if name == self._name else self._outer.scalar(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outer, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Emitted:
     """Python for an expression: null if a guard is true, else `code`."""
@@ -147,6 +161,10 @@ class Emitter:
             return py.both([self.exactly_true(node.left), self.exactly_true(node.right)])
         if isinstance(node, nodes.Disjunction):
             return py.either([self.exactly_true(node.left), self.exactly_true(node.right)])
+        if isinstance(node, nodes.Quantified):
+            quick = self._quantified(node)
+            if quick is not None:
+                return quick
         emitted = self.emit(node)
         if not emitted.kind.is_open and emitted.kind != BOOLEAN:
             self.fault(
@@ -160,6 +178,26 @@ class Emitter:
         if emitted.kind.is_open:
             return py.both([*positive, py.is_true(emitted.code)])
         return py.both([*positive, emitted.code])
+
+    def _quantified(self, node: nodes.Quantified) -> ast.expr | None:
+        """`some` or `every` over one column, as a test; None for what is left to FEEL."""
+        (iterator, *more) = node.iterators
+        if more or iterator.high is not None:
+            return None
+        domain = self.emit(iterator.domain) if _is_column(iterator.domain) else NOTHING
+        if not domain.kind.many or domain.kind.type == "context":
+            return None
+        self._temporaries += 1
+        name = f"each{self._temporaries}"
+        element = Symbol(iterator.name, domain.kind.of_one(), py.load(name))
+        outer, self.scope = self.scope, _WithLocal(self.scope, iterator.name, element)
+        try:
+            test = self.exactly_true(node.body)
+        finally:
+            self.scope = outer
+        function = "any" if node.quantifier == "some" else "all"
+        walk_items = py.generator(test, name, domain.code)
+        return py.both([py.is_not_none(domain.code), py.call(function, walk_items)])
 
     def fault(self, code: str, what: str, node: nodes.Node, why: str, fix: str) -> Emitted:
         """Note what is wrong at a node; yields nothing known, so that the walk goes on."""
@@ -348,7 +386,7 @@ def _name(emitter: Emitter, node: nodes.Name) -> Emitted:
 
 def _path(emitter: Emitter, node: nodes.Path) -> Emitted:
     if not isinstance(node.operand, nodes.Name):
-        return emitter.general(node)
+        return _years_between(emitter, node) or emitter.general(node)
     owner = node.operand.name
     if owner == "row":
         symbol = emitter.scope.row(node.name)
@@ -367,6 +405,30 @@ def _path(emitter: Emitter, node: nodes.Path) -> Emitted:
     if symbol is None:
         return emitter.unknown(f"{owner}.{node.name}", node)
     return emitter.loaded(symbol)
+
+
+def _is_column(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) or (
+        isinstance(node, nodes.Path) and isinstance(node.operand, nodes.Name)
+    )
+
+
+def _years_between(emitter: Emitter, node: nodes.Path) -> Emitted | None:
+    """`years and months duration(a, b).years` of two dates."""
+    call = node.operand
+    if (
+        node.name != "years"
+        or not isinstance(call, nodes.Call)
+        or call.function != nodes.Name("years and months duration")
+        or len(call.arguments) != 2
+        or call.names is not None
+    ):
+        return None
+    start, end = (emitter.emit(argument) for argument in call.arguments)
+    if start.kind != DATE or end.kind != DATE:
+        return None
+    guards = _joined(start.guards, end.guards)
+    return Emitted(NUMBER, py.call("years_between", start.code, end.code), guards)
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------
@@ -921,6 +983,14 @@ def _in_words(emitter: Emitter, node: nodes.Call) -> Emitted:
     return Emitted(TEXT, py.call("rupee_words", part.code), part.guards)
 
 
+def _list_contains(emitter: Emitter, node: nodes.Call) -> Emitted:
+    items, element = (emitter.emit(argument) for argument in node.arguments)
+    if not items.kind.many or items.kind.type not in {"text", "number", "date"}:
+        return emitter.general(node)
+    code = py.compare(element.value(), ast.In(), items.code)
+    return Emitted(BOOLEAN, code, (py.is_none(items.code),))
+
+
 def _not(emitter: Emitter, node: nodes.Call) -> Emitted:
     part = emitter.emit(node.arguments[0])
     if part.kind != BOOLEAN:
@@ -946,9 +1016,17 @@ FUNCTIONS: Mapping[str, tuple[int, int, Handler]] = {
     "abs": (1, 1, _abs),
     "count": (1, 1, _count),
     "not": (1, 1, _not),
+    "list contains": (2, 2, _list_contains),
 }
 #: Those that FEEL does not have.
-_OWN = frozenset(FUNCTIONS) - {"min", "max", "abs", "count", "not"}
+_OWN = frozenset(FUNCTIONS) - {
+    "min",
+    "max",
+    "abs",
+    "count",
+    "not",
+    "list contains",
+}
 OWN_FUNCTIONS = _OWN
 
 _HANDLERS: Mapping[type[nodes.Node], Callable[[Emitter, Any], Emitted]] = {

@@ -16,7 +16,7 @@ from contracts.contract import Contract
 from contracts.quantities import Quantity, plain
 from engine.rules.contract_paths import Read, row_ids
 from engine.units.places import Place
-from engine.units.registry import UnitProblem, UnitRegistry
+from engine.units.registry import Converted, UnitProblem, UnitRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,16 @@ class Fact:
     as_given: str | None = None
     area_of: str | None = None
     label: str = ""
+    table_path: str = ""
     least: Decimal | None = None
     most: Decimal | None = None
     least_text: str = ""
     most_text: str = ""
+
+    @property
+    def as_it_stands(self) -> bool:
+        """Whether the contract's own value is used: a date, true or false."""
+        return self.type in {"date", "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +81,17 @@ class FactProblem:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedFact:
-    """A fact that the case gives in another unit: what it was, and what the conversion rests on."""
+    """A fact that the case gives in another unit: what was entered, and what became of it."""
 
     address: str
-    entered: str
-    value: Decimal
-    unit: str
-    factor: Decimal | None
-    definition: str
-    source: str
-    disputed: bool
+    row_id: str | None
+    entered: Quantity
+    converted: Converted
+
+    @property
+    def field(self) -> str:
+        """The fact's address with its row."""
+        return row_address(self.address, self.row_id)
 
 
 @dataclass(slots=True)
@@ -107,9 +114,12 @@ def read_facts(contract: Contract, plan: InputPlan, registry: UnitRegistry, plac
     """The facts of a contract as the plan wants them."""
     facts = Facts([], {}, {})
     reader = _Reader(registry, place, facts)
+    values = facts.values
     for fact in plan.scalars:
         raw = fact.read(contract)
-        facts.values.append(None if raw is None else reader.one(fact, raw, None, facts.units))
+        if raw is not None and not fact.as_it_stands:
+            raw = reader.one(fact, raw, None, facts.units)
+        values.append(raw)
     for table in plan.tables:
         rows = table.read(contract)
         if rows is None and table.absent_is_empty:
@@ -122,14 +132,13 @@ def read_facts(contract: Contract, plan: InputPlan, registry: UnitRegistry, plac
         units: list[dict[str, Any]] = [{} for _ in rows]
         for column in table.columns:
             read = column.read
-            facts.values.append(
-                [
-                    None
-                    if (raw := read(row)) is None
-                    else reader.one(column, raw, row_id, row_units)
-                    for row, row_id, row_units in zip(rows, ids, units, strict=True)
+            raws = [read(row) for row in rows]
+            if not column.as_it_stands:
+                raws = [
+                    None if raw is None else reader.one(column, raw, row_id, row_units)
+                    for raw, row_id, row_units in zip(raws, ids, units, strict=True)
                 ]
-            )
+            values.append(raws)
             if column.as_given is not None:
                 facts.units[column.address] = [found.get(column.address) for found in units]
     return facts
@@ -168,41 +177,39 @@ class _Reader:
         self.registry = registry
         self.place = place
         self.facts = facts
+        self._worths: dict[str, tuple[int, int] | None] = {}
 
     def one(self, fact: Fact, raw: Any, row_id: str | None, units: dict[str, Any]) -> Any:
         """A fact's value; None if it cannot be used. `units` holds what the row has decided."""
         if fact.type == "unit":
             return self._unit_name(raw)
+        if fact.type == "text":
+            return raw if raw.strip() else None
+        if fact.type == "list of text":
+            return [text for text in raw if text.strip()]
         if fact.type != "number":
-            return list(raw) if isinstance(raw, tuple) else raw
+            return list(raw)
         if not isinstance(raw, Quantity):
             return self._within(fact, Decimal(raw), row_id)
         if fact.as_given is not None:
             return self._as_given(fact, raw, row_id, units)
         target = fact.measure
         if fact.area_of is not None:
-            target = units.get(fact.area_of) or "sqm"
+            decided = units if "." in fact.area_of else self.facts.units
+            target = decided.get(fact.area_of) or "sqm"
         assert target is not None
         terms = raw.terms
-        if raw.place is None and len(terms) == 1 and terms[0][1] == target:
-            return self._within(fact, terms[0][0], row_id, target)
+        if len(terms) == 1:
+            number, unit = terms[0]
+            if unit == target and raw.place is None:
+                return self._within(fact, number, row_id, target)
+            if unit == "percent" and target == "1":
+                return self._within(fact, number.scaleb(-2), row_id, target)
         converted = self.registry.convert(raw, target, self.place)
         if isinstance(converted, UnitProblem):
             self._refuse(fact, converted, row_id, raw)
             return None
-        if any(step.unit.name not in {step.target.name, "percent"} for step in converted.steps):
-            self.facts.conversions.append(
-                ConvertedFact(
-                    row_address(fact.address, row_id),
-                    str(raw),
-                    converted.value,
-                    converted.unit,
-                    converted.factor,
-                    converted.definition,
-                    converted.source,
-                    converted.disputed,
-                )
-            )
+        self.facts.conversions.append(ConvertedFact(fact.address, row_id, raw, converted))
         return self._within(fact, converted.value, row_id, target)
 
     def _unit_name(self, raw: Any) -> str | None:
@@ -260,28 +267,42 @@ class _Reader:
             return number
         compared = number
         if unit is not None and (fact.as_given is not None or fact.area_of is not None):
-            resolved = self.registry.resolve(unit, self.place)
-            if isinstance(resolved, UnitProblem):
+            worth = self._worth(unit)
+            if worth is None:
                 return number
-            worth = resolved.worth
-            compared = number * worth.numerator / worth.denominator
+            compared = number * worth[0] / worth[1]
         if fact.least is not None and compared < fact.least:
             self._out_of_bounds(fact, number, row_id, "less than the least")
         elif fact.most is not None and compared > fact.most:
             self._out_of_bounds(fact, number, row_id, "more than the most")
         return number
 
+    def _worth(self, unit: str) -> tuple[int, int] | None:
+        """What a unit is worth in square metres, as a fraction; None where that is not known."""
+        if unit not in self._worths:
+            resolved = self.registry.resolve(unit, self.place)
+            self._worths[unit] = (
+                None
+                if isinstance(resolved, UnitProblem)
+                else (resolved.worth.numerator, resolved.worth.denominator)
+            )
+        return self._worths[unit]
+
     def _out_of_bounds(self, fact: Fact, number: Decimal, row_id: str | None, how: str) -> None:
         bound = fact.least_text if "least" in how else fact.most_text
         self.facts.problems.append(
             FactProblem(
                 "OUT_OF_BOUNDS",
-                row_address(fact.address, row_id),
+                self._where(fact, row_id),
                 f"{fact.label} is {how} that the rule set takes for possible, {bound}.",
                 "Correct the figure or its unit, or accept this finding with a reason.",
                 {"value": plain(number)},
             )
         )
+
+    def _where(self, fact: Fact, row_id: str | None) -> str:
+        """The contract's own path of a fact, by which people find it."""
+        return fact.path if row_id is None else f"{fact.table_path}[{row_id}].{fact.path}"
 
     def _refuse(self, fact: Fact, problem: UnitProblem, row_id: str | None, raw: Quantity) -> None:
         remedy = "Write the figure with a unit that is used at the place of the property."
@@ -290,7 +311,7 @@ class _Reader:
         self.facts.problems.append(
             FactProblem(
                 problem.code,
-                row_address(fact.address, row_id),
+                self._where(fact, row_id),
                 f"{fact.label} ({raw}) is not used: {problem.message}.",
                 remedy,
                 {"entered": str(raw)},

@@ -132,6 +132,12 @@ def for_each(targets: Sequence[str], lists: Sequence[Expr], body: Sequence[Stmt]
     return ast.For(names, call("zip", *lists), list(body), [])
 
 
+def generator(element: Expr, target: str, items: Expr) -> Expr:
+    """`element for target in items`."""
+    loop = ast.comprehension(ast.Name(target, ast.Store()), items, [], 0)
+    return ast.GeneratorExp(element, [loop])
+
+
 def function(
     name: str, parameters: Sequence[str], body: Sequence[Stmt], scope: Mapping[str, Any]
 ) -> types.FunctionType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +48,16 @@ def min_of(items: Sequence[Decimal | None] | None) -> Decimal | None:
 def max_of(items: Sequence[Decimal | None] | None) -> Decimal | None:
     """The greatest item; null for none, or if any is not known."""
     return None if not items or None in items else max(items)  # type: ignore[type-var]
+
+
+def years_between(start: date, end: date) -> Decimal:
+    """Whole years from one day to another, negative when it lies before."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    if months > 0 and end.day < start.day:
+        months -= 1
+    elif months < 0 and end.day > start.day:
+        months += 1
+    return Decimal(int(months / 12))
 
 
 def contexts(
@@ -140,6 +151,8 @@ def decider(
 #: Everything that generated code may name.
 SCOPE: Mapping[str, Any] = {
     "abs": abs,
+    "all": all,
+    "any": any,
     "arithmetic": arithmetic,
     "contexts": contexts,
     "count": count,
@@ -153,5 +166,6 @@ SCOPE: Mapping[str, Any] = {
     "ordered": ordered,
     "rupee_words": rupee_words,
     "total": total,
+    "years_between": years_between,
     "zip": zip,
 }

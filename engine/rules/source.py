@@ -100,7 +100,7 @@ class Entry:
 Section = dict[str, Entry]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RuleSetSource:
     """One rule set as written: its head and its own entries."""
 
@@ -117,7 +117,7 @@ class RuleSetSource:
         return f"{self.id}@{self.version}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResolvedRuleSet:
     """A rule set with all that it extends put in; this is what is locked, bundled and compiled."""
 

@@ -200,6 +200,7 @@ class _Parser:
         self.scopes: list[Trie] = [_BUILT_IN_NAMES, _trie(names)]
         self.entries = _trie(entries)
         self.filters = 0
+        self.no_tests: set[int] = set()
 
     # Reading tokens.
 
@@ -243,16 +244,21 @@ class _Parser:
         self.depth += 1
         if self.depth > self.bounds.nesting:
             raise FeelNestingLimitError(f"the text is nested deeper than {self.bounds.nesting}")
-        yield
-        self.depth -= 1
+        # Reading may start again after an error, so the count must hold then too.
+        try:
+            yield
+        finally:
+            self.depth -= 1
 
     @contextmanager
     def scope(self) -> Iterator[Trie]:
         """A new innermost scope, for names that the text itself declares."""
         trie: Trie = {}
         self.scopes.append(trie)
-        yield trie
-        self.scopes.pop()
+        try:
+            yield trie
+        finally:
+            self.scopes.pop()
 
     # Names.
 
@@ -440,8 +446,10 @@ class _Parser:
     def filter(self, operand: nodes.Node) -> nodes.Node:
         self.expect("[")
         self.filters += 1
-        condition = self.expression()
-        self.filters -= 1
+        try:
+            condition = self.expression()
+        finally:
+            self.filters -= 1
         self.expect("]")
         return nodes.Filter(operand, condition, start=operand.start, end=self.previous_end)
 
@@ -703,7 +711,7 @@ class _Parser:
     # Unary tests.
 
     def in_tests(self) -> tuple[nodes.Node, ...]:
-        if not self.at("("):
+        if not self.at("(") or self.position in self.no_tests:
             return (self.comparator() if self.at(*_COMPARISONS) else self.addition(),)
         start = self.position
         try:
@@ -711,6 +719,8 @@ class _Parser:
         except FeelSyntaxError:
             tests = None
         if tests is None or self.at(".", "[", "(", "+", "-", "*", "/", "**", ".."):
+            # Remembered, or brackets inside one another would be read twice as often each.
+            self.no_tests.add(start)
             self.position = start
             return (self.addition(),)
         return tests

@@ -1,5 +1,6 @@
 """Reading FEEL text: precedence, names with spaces, positions of errors."""
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -181,6 +182,25 @@ def test_text_nesting_and_numbers_are_bounded() -> None:
     assert parse_expression("+".join(["1"] * 200))
     assert parse_expression("(" * 49 + "1" + ")" * 49)
     assert parse_expression("1" * 30, bounds=Bounds(text=30))
+
+
+@pytest.mark.parametrize("text", ["1 in (" * 40 + "$", "1 in (" * 40 + "1" + ") + 1" * 40])
+def test_brackets_after_in_are_not_read_again_and_again(text: str) -> None:
+    started = time.perf_counter()
+    try:
+        parse_expression(text)
+    except FeelSyntaxError as error:
+        assert text[error.start] == "$"
+
+    assert time.perf_counter() - started < 2
+
+
+def test_names_declared_in_a_part_read_twice_do_not_leak() -> None:
+    # The bracket is first read as tests; the name x belongs to the loop only.
+    tree = parse_expression("1 in (for x y in [1] return x y)[1] and x y")
+
+    assert isinstance(tree, nodes.Conjunction)
+    assert tree.right == nodes.Name("x y")
 
 
 def test_types_may_have_parameters() -> None:

@@ -184,13 +184,11 @@ def test_text_nesting_and_numbers_are_bounded() -> None:
     assert parse_expression("1" * 30, bounds=Bounds(text=30))
 
 
-@pytest.mark.parametrize("text", ["1 in (" * 40 + "$", "1 in (" * 40 + "1" + ") + 1" * 40])
-def test_brackets_after_in_are_not_read_again_and_again(text: str) -> None:
+def test_brackets_after_in_are_not_read_again_and_again() -> None:
     started = time.perf_counter()
-    try:
-        parse_expression(text)
-    except FeelSyntaxError as error:
-        assert text[error.start] == "$"
+    with pytest.raises(FeelSyntaxError):
+        parse_expression("1 in (" * 40 + "$")
+    parse_expression("1 in (" * 40 + "1" + ") + 1" * 40)
 
     assert time.perf_counter() - started < 2
 

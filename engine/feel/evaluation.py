@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import DecimalException
+from decimal import DecimalException, localcontext
 from typing import Any
 
 from engine.feel import nodes
@@ -14,7 +14,7 @@ from engine.feel.errors import FeelNestingLimitError, FeelNumberLimitError
 from engine.feel.interpreter import Closure, Scope, compiled
 from engine.feel.parser import parse_expression, parse_unary_tests
 from engine.feel.properties import PROPERTY_NAMES
-from engine.feel.run import Reason, Run
+from engine.feel.run import Reason, Run, arithmetic
 from engine.feel.values import FeelFunction, Value
 
 # Compiled trees, by identity: hashing a tree would cost more than evaluating it.
@@ -71,7 +71,7 @@ def evaluate_with_reasons(
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> tuple[Any, tuple[Reason, ...]]:
     """The value of an expression, and why each null inside it came; else as `evaluate`."""
-    with _guarded():
+    with _guarded(bounds):
         session = Session(context, today=today, now=now, bounds=bounds)
         variables = session.variables
         node = parse_expression(
@@ -96,7 +96,7 @@ def evaluate_unary_tests(
         FeelSyntaxError: the text is no list of unary tests.
         FeelLimitError: a bound is crossed.
     """
-    with _guarded():
+    with _guarded(bounds):
         given = {**(context or {}), "?": value}
         session = Session(given, today=today, now=now, bounds=bounds)
         entries = entry_names(session.variables)
@@ -133,7 +133,7 @@ def evaluate_node(
     Raises:
         FeelLimitError: a bound is crossed.
     """
-    with _guarded():
+    with _guarded(bounds):
         session = Session(context, functions=functions, today=today, now=now, bounds=bounds)
         value = to_python(session.run, session.value(node))
     if reasons is not None:
@@ -181,7 +181,9 @@ class Session:
             run.reasons = []
         closure = _closure(node)
         try:
-            return closure(self.scope)
+            # Operators on decimals follow the thread's context, so it must be FEEL's here.
+            with localcontext(run.numbers):
+                return closure(self.scope)
         except RecursionError:
             raise FeelNestingLimitError(_TOO_DEEP) from None
         except (DecimalException, MemoryError):
@@ -193,10 +195,11 @@ _TOO_LARGE = "a number is too large"
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
-    """Turns what Python runs out of into named limits."""
+def _guarded(bounds: Bounds) -> Iterator[None]:
+    """FEEL's arithmetic, and named limits for what Python runs out of."""
     try:
-        yield
+        with localcontext(arithmetic(bounds.exponent)):
+            yield
     except RecursionError:
         raise FeelNestingLimitError(_TOO_DEEP) from None
     except (DecimalException, MemoryError):

@@ -50,7 +50,7 @@ def _rounding(rounding: str, summary: str) -> Callable[..., Value]:
 def absolute(run: Run, value: Value) -> Value:
     """The number or duration without its sign."""
     if isinstance(value, Decimal):
-        return abs(value)
+        return value.copy_abs()
     length = value.seconds if isinstance(value, DaysTimeDuration) else value.months
     return negate(run, value) if length < 0 else value
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from engine.feel.zones import zone, zone_offset
 
 SECONDS_A_DAY = 86_400
 LARGEST_YEAR = 999_999_999
+# Wide enough that no digit of a length is lost, whatever arithmetic the caller has set.
+_EXACT = Context(prec=13_000, Emax=999_999, Emin=-999_999)
 
 _YEAR = r"(?P<year>-?(?:[1-9][0-9]{4,8}|[0-9]{4}))"
 _DATE = rf"{_YEAR}-(?P<month>[0-9]{{2}})-(?P<day>[0-9]{{2}})"
@@ -147,8 +149,10 @@ class DaysTimeDuration:
     seconds: Decimal
 
     def __str__(self) -> str:
-        minutes, seconds = divmod(abs(self.seconds), 60)
-        hours, minute = divmod(int(minutes), 60)
+        length = self.seconds.copy_abs()
+        minutes = int(length) // 60
+        seconds = _EXACT.subtract(length, Decimal(minutes * 60))
+        hours, minute = divmod(minutes, 60)
         days, hour = divmod(hours, 24)
         time = "".join(f"{n}{unit}" for n, unit in ((hour, "H"), (minute, "M")) if n)
         if seconds:
@@ -289,8 +293,8 @@ def parse_duration(text: str) -> DaysTimeDuration | YearsMonthsDuration | None:
             + int(match["hours"] or 0) * 3600
             + int(match["minutes"] or 0) * 60
         )
-        seconds = whole + Decimal(match["seconds"] or 0)
-        return DaysTimeDuration(-seconds if match["sign"] else seconds)
+        seconds = _EXACT.add(Decimal(whole), Decimal(match["seconds"] or 0))
+        return DaysTimeDuration(seconds.copy_negate() if match["sign"] else seconds)
     return None
 
 

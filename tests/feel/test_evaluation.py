@@ -1,7 +1,7 @@
 """Evaluating FEEL: hand-worked values, null logic, reasons, what goes in and what comes out."""
 
 import datetime as dt
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -133,6 +133,37 @@ def test_and_or_not_know_three_values(left: bool | None, right: bool | None) -> 
     flipped = AND[None if left is None else not left, None if right is None else not right]
     assert (None if flipped is None else not flipped) == evaluate("p or q", context)
     assert (None if left is None else not left) == evaluate("not(p)", context)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-(-{})",
+        "abs(-{})",
+        "decimal({} + 0.04, 1)",
+        "{} * 1",
+        "sum([{}, 0])",
+        'number("{}")',
+        "number(string({}))",
+        "max([{}])",
+    ],
+)
+def test_all_34_digits_survive_whatever_arithmetic_the_caller_has_set(text: str) -> None:
+    number = "123456789012345678901234567890123.4"
+    with localcontext() as caller:
+        caller.prec = 5
+        value, _ = evaluate_with_reasons(text.format(number))
+
+    assert value == Decimal(number)
+
+
+def test_a_long_duration_keeps_its_digits() -> None:
+    text = "P1234567890123456789012DT3H4M5.123456S"
+    with localcontext() as caller:
+        caller.prec = 5
+        value = evaluate(f'duration("{text}")')
+
+        assert str(value) == text
 
 
 def test_a_condition_that_is_no_truth_counts_as_unknown() -> None:

@@ -37,11 +37,11 @@ _FIELD_DEFINITIONS = "field-definitions.yaml"
 class Library:
     """A catalogue, the unit table it was made with, and the texts it was read from.
 
-    `catalogue` is None when there is any problem.
+    Catalogue and table are None when there is any problem.
     """
 
     catalogue: Catalogue | None
-    units: LandUnits
+    units: LandUnits | None
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
 
@@ -58,13 +58,15 @@ def read_catalogue(data: Path = SHIPPED, *, variants: Sequence[Path] = ()) -> Li
         if not (data / needed).is_dir():
             reading.problems.append(_no_data(data, needed))
     if reading.problems:
-        return Library(None, LandUnits(units=()), tuple(reading.problems), {})
-    units = reading.one(LandUnits, data / "rules" / "units.yaml") or LandUnits(units=())
+        return Library(None, None, tuple(reading.problems), {})
+    units = reading.one(LandUnits, data / "rules" / "units.yaml")
     banks = reading.one(Banks, data / "rules" / "banks.yaml") or Banks()
     sources = [*reading.rule_sets(data / "rules")]
     for folder in variants:
         sources += reading.rule_sets(folder)
     definitions, profiles = reading.profiles(data / "profiles")
+    if units is None:
+        return Library(None, None, in_order(reading.problems), reading.sources)
     catalogue, problems = make_catalogue(
         sources,
         units=units,
@@ -73,7 +75,9 @@ def read_catalogue(data: Path = SHIPPED, *, variants: Sequence[Path] = ()) -> Li
         banks=banks,
     )
     found = in_order((*reading.problems, *problems))
-    return Library(None if found else catalogue, units, found, reading.sources)
+    if found:
+        return Library(None, None, found, reading.sources)
+    return Library(catalogue, units, (), reading.sources)
 
 
 class _Reading:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from contracts.dates import parse_day
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
@@ -411,6 +409,8 @@ def _evaluated(
 def _day(as_of: str | None) -> date | None:
     if as_of is None:
         return None
+    from contracts.dates import parse_day
+
     try:
         return parse_day(as_of)
     except ValueError as error:

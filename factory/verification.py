@@ -132,7 +132,7 @@ def _verify(bundle: Contents, *, recompute: bool) -> Verification:
         (changed, "E614", "is not what it was when the bundle was built"),
     ):
         for name in names:
-            bundle.note(code, f"'{shown(name)}' {what}", fix="Ask for the bundle again.")
+            bundle.note(code, f"'{shown(name, 200)}' {what}", fix="Ask for the bundle again.")
     signature = _signature(bundle, digest)
     if not bundle.problems:
         contents = _read_parts(bundle, listed)
@@ -251,9 +251,9 @@ def _check_evidence(
     for name in sorted(stored ^ named):
         bundle.note(
             "E616",
-            f"'{shown(name)}' is stored, but no part of the case"
+            f"'{shown(name, 200)}' is stored, but no part of the case"
             if name in stored
-            else f"'{shown(name)}' is named by the case, but not stored",
+            else f"'{shown(name, 200)}' is named by the case, but not stored",
         )
     for name in sorted(stored):
         digest, ending = name.removeprefix("data/evidence/").split(".")
@@ -261,7 +261,7 @@ def _check_evidence(
         head = next(chunks_of(bundle.file, replace(entry, size=min(32, entry.size))), b"")
         kind = kind_of(head)
         if listed[name] != digest or kind is None or kind.ending != ending:
-            bundle.note("E616", f"'{shown(name)}' is not what its name says")
+            bundle.note("E616", f"'{shown(name, 200)}' is not what its name says")
     digests = {piece.key: piece.facts.sha256 for piece in case.evidence if piece.facts}
     for piece in case.evidence:
         own = piece.facts and f"evidence/{piece.facts.sha256}."

@@ -250,13 +250,15 @@ _Cost = tuple[int, int, int, int]
 def _shared_out(pictures: Sequence[_Picture]) -> Iterator[Sequence[_Picture]]:
     """The pictures page by page, in order, by the plan of least cost."""
     nothing: _Cost = (0, 0, 0, 0)
+    #: Blank areas by the shapes of the pictures: one camera's pictures have two of them.
+    blanks: dict[tuple[tuple[int, int, int], ...], int] = {}
     #: For the pictures from each number on: the least cost, and how many share the first page.
     best: list[tuple[_Cost, int]] = [(nothing, 0)] * (len(pictures) + 1)
     for start in range(len(pictures) - 1, -1, -1):
         choices = []
         for count in range(1, min(MOST_ON_A_PAGE, len(pictures) - start) + 1):
             rest = best[start + count][0]
-            page = _cost(pictures[start : start + count])
+            page = _cost(pictures[start : start + count], blanks)
             total = (page[0] + rest[0], page[1] + rest[1], page[2] + rest[2], page[3] + rest[3])
             # Of equally good plans, the one with more pictures on the earlier page.
             choices.append((total, -count))
@@ -269,13 +271,16 @@ def _shared_out(pictures: Sequence[_Picture]) -> Iterator[Sequence[_Picture]]:
         start += count
 
 
-def _cost(shared: Sequence[_Picture]) -> _Cost:
+def _cost(shared: Sequence[_Picture], blanks: dict[tuple[tuple[int, int, int], ...], int]) -> _Cost:
     count = len(shared)
+    shapes = tuple([(picture.heading, picture.width, picture.height) for picture in shared])
+    if shapes not in blanks:
+        blanks[shapes] = _best_layout(shared)[0]
     return (
         sum(not picture.fewest <= count <= picture.most for picture in shared),
         sum(picture.preferred not in {None, count} for picture in shared),
         len({picture.heading for picture in shared}) - 1,
-        _best_layout(shared)[0] ** 2,
+        blanks[shapes] ** 2,
     )
 
 

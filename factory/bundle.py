@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from contracts.bundle import BundledCase, Registers, TemplateIdentity
@@ -17,18 +18,19 @@ from contracts.case import Case, Firm
 from contracts.problems import Problem, shown
 from engine.annexures import plan_pages
 from factory.folders import open_file
-from factory.photographs import CHUNK, LARGEST_FILE, ending_of, hash_file, read_facts
+from factory.photographs import CHUNK, LARGEST_FILE, ending_of
 from factory.stored_zip import Writer
 from factory.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import BufferedReader
     from pathlib import Path
-    from typing import BinaryIO
 
     from contracts.evaluation import Evaluation
-    from contracts.evidence import Evidence
+    from contracts.evidence import Evidence, FileFacts
     from contracts.profile import Profile
+    from factory.case_files import EvidenceFile
     from factory.catalogue import Library
 
 MANIFEST = "manifest-sha256.txt"
@@ -70,7 +72,7 @@ def write_bundle(
     case: Case,
     evaluation: Evaluation,
     library: Library,
-    files: Mapping[str, Path],
+    files: Mapping[str, EvidenceFile],
     path: Path,
 ) -> tuple[Bundle | None, tuple[Problem, ...]]:
     """Write the bundle of an evaluated case.
@@ -79,7 +81,7 @@ def write_bundle(
         case: as `as_bundled` gives it, and as it was evaluated.
         evaluation: with its trace.
         library: what it was evaluated with.
-        files: the path of each piece of evidence by its key, and the logo's under an empty key.
+        files: each piece of evidence by its key, and the logo under an empty key.
         path: where the bundle is to be; what is there is replaced once the new one is complete.
 
     Returns:
@@ -89,7 +91,7 @@ def write_bundle(
     if refusal is not None:
         return None, (refusal,)
     stored = {
-        _stored_name(piece.facts.sha256, piece.facts.media_type): files[piece.key]
+        _stored_name(piece.facts): files[piece.key]
         for piece in case.evidence
         if piece.facts is not None
     }
@@ -104,10 +106,11 @@ def write_bundle(
             archive.add(INFO, [bundle_info()])
             for name in sorted([*payload, *stored]):
                 if name in payload:
-                    digest = archive.add(name, [payload[name]])
+                    archive.add(name, [payload[name]])
+                    digest = hashlib.sha256(payload[name]).hexdigest()
                 else:
-                    digest = archive.add(name, _chunks(stored[name]))
-                    _check_unchanged(name, digest, stored[name])
+                    _store(archive, name, stored[name])
+                    digest = PurePosixPath(name).stem
                 manifest += f"{digest}  {name}\n".encode()
             archive.add(MANIFEST, [manifest])
             archive.close()
@@ -136,7 +139,9 @@ def _payload(
     case: Case, evaluation: Evaluation, library: Library, firm: Firm | None
 ) -> dict[str, bytes]:
     catalogue = library.catalogue
-    assert catalogue is not None  # there is an evaluation
+    # There is an evaluation, so the library had no problems.
+    assert catalogue is not None
+    assert library.units is not None
     rules = evaluation.ruleset
     rule_set = catalogue.rule_sets.get(f"{rules.id}@{rules.version}")
     profile = _profile(library, evaluation)
@@ -180,48 +185,43 @@ def _profile(library: Library, evaluation: Evaluation) -> Profile | None:
 def _with_stored_file(piece: Evidence) -> Evidence:
     file = None
     if piece.facts is not None:
-        name = _stored_name(piece.facts.sha256, piece.facts.media_type)
-        file = name.removeprefix("data/")
+        file = _stored_name(piece.facts).removeprefix("data/")
     return piece.model_copy(update={"file": file})
 
 
-def _stored_name(digest: str, media_type: str) -> str:
-    return f"data/evidence/{digest}.{ending_of(media_type)}"
+def _stored_name(facts: FileFacts) -> str:
+    return f"data/evidence/{facts.sha256}.{ending_of(facts.media_type)}"
 
 
-def _firm(firm: Firm | None, logo: Path | None) -> tuple[Firm | None, dict[str, Path]]:
+def _firm(
+    firm: Firm | None, logo: EvidenceFile | None
+) -> tuple[Firm | None, dict[str, EvidenceFile]]:
     """The letterhead with its logo named as the bundle stores it."""
     if firm is None or logo is None:
         return firm, {}
-    file, problems = open_file(logo, logo.name, limit=LARGEST_FILE)
-    if file is None:
-        raise OSError(problems[0].what)
-    with file:
-        digest, _ = hashed = hash_file(file)
-        facts, _ = read_facts(file, logo.name, hashed=hashed)
-    if facts is None:
-        raise OSError(f"{logo.name} is no picture any more")
-    name = _stored_name(digest, facts.media_type)
+    name = _stored_name(logo.facts)
     return firm.model_copy(update={"logo": name.removeprefix("data/")}), {name: logo}
 
 
-def _check_unchanged(name: str, digest: str, path: Path) -> None:
-    if not name.startswith(f"data/evidence/{digest}."):
-        raise _ChangedError(str(path))
+def _store(archive: Writer, name: str, file: EvidenceFile) -> None:
+    """Store a file under the digest that it had when the case was read.
 
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    file, problems = open_file(path, path.name, limit=LARGEST_FILE)
-    if file is None:
+    The checksum tells whether it has changed since. Whoever makes a change that the checksum does
+    not show gets a bundle that fails its verification, never one that holds something else.
+    """
+    opened, problems = open_file(file.path, file.path.name, limit=LARGEST_FILE)
+    if opened is None:
         raise _ChangedError(problems[0].what)
-    with file:
-        yield from read_chunks(file)
+    with opened:
+        if archive.add(name, read_chunks(opened)) != file.crc:
+            raise _ChangedError(str(file.path))
 
 
-def read_chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a file from where it stands, piece by piece."""
-    while chunk := file.read(CHUNK):
-        yield chunk
+def read_chunks(file: BufferedReader) -> Iterator[memoryview]:
+    """The bytes of a file from where it stands, each piece gone when the next one comes."""
+    room = memoryview(bytearray(CHUNK))
+    while count := file.readinto(room):
+        yield room[:count]
 
 
 def _cannot_replace(path: Path) -> Problem | None:

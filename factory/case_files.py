@@ -17,13 +17,13 @@ from contracts.exact_json import read_json
 from contracts.problems import Problem, in_order, nearest, shown
 from contracts.strict_yaml import read_yaml
 from factory.folders import open_file, read_file
-from factory.photographs import LARGEST_FILE, hash_file, read_facts
+from factory.photographs import LARGEST_FILE, Sums, hash_file, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from contracts.evidence import Evidence, FileFacts
+    from contracts.evidence import FileFacts
 
 #: The names that a folder's case file may have.
 CASE_NAMES = ("case.yaml", "case.yml", "case.json")
@@ -35,17 +35,26 @@ _LARGEST_CASE = 2_000_000_000
 _READERS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """A file that was read: where it lies, what it says of itself, and its checksum."""
+
+    path: Path
+    facts: FileFacts
+    crc: int
+
+
 @dataclass(frozen=True)
 class CaseFile:
     """A case as read from disk.
 
-    `case` is None when there is any problem. `files` holds the path of each piece of evidence by
+    `case` is None when there is any problem. `files` holds the file of each piece of evidence by
     its key, and that of the firm's logo under an empty key.
     """
 
     case: Case | None
     problems: tuple[Problem, ...]
-    files: Mapping[str, Path]
+    files: Mapping[str, EvidenceFile]
     document: Document
 
     @property
@@ -85,7 +94,7 @@ def read_document(content: bytes, name: str) -> Document:
 
 def _with_evidence(
     case: Case, document: Document, folder: Path
-) -> tuple[Case, dict[str, Path], tuple[Problem, ...]]:
+) -> tuple[Case, dict[str, EvidenceFile], tuple[Problem, ...]]:
     problems: list[Problem] = []
     if len(case.evidence) > _MOST_PIECES:
         problems.append(
@@ -118,18 +127,19 @@ def _with_evidence(
         hashed = dict(
             zip(
                 wanted,
-                pool.map(lambda index: _hash(folder, case.evidence[index]), wanted),
+                pool.map(lambda index: _hash(folder, str(case.evidence[index].file)), wanted),
                 strict=True,
             )
         )
-    evidence, files = list(case.evidence), {}
+    evidence, files = list(case.evidence), dict[str, EvidenceFile]()
     for index in wanted:
-        facts, found = _facts(folder, case.evidence[index], hashed[index])
+        piece = case.evidence[index]
+        file, found = _look(folder, str(piece.file), hashed[index])
         at = ("evidence", index, "file")
         problems += [_at(document, at, problem, folder) for problem in found]
-        if facts is not None:
-            evidence[index] = case.evidence[index].model_copy(update={"facts": facts})
-            files[case.evidence[index].key] = folder / str(case.evidence[index].file)
+        if file is not None:
+            evidence[index] = piece.model_copy(update={"facts": file.facts})
+            files[piece.key] = file
     total = sum(piece.facts.size for piece in evidence if piece.facts)
     if total > _LARGEST_CASE:
         problems.append(
@@ -149,21 +159,18 @@ def _with_evidence(
     return case.model_copy(update={"evidence": tuple(evidence)}), files, in_order(problems)
 
 
-def _logo(case: Case, document: Document, folder: Path, files: dict[str, Path]) -> list[Problem]:
+def _logo(
+    case: Case, document: Document, folder: Path, files: dict[str, EvidenceFile]
+) -> list[Problem]:
     if case.firm is None or case.firm.logo is None:
         return []
-    path = folder / case.firm.logo
-    file, problems = open_file(path, case.firm.logo, limit=LARGEST_FILE, inside=folder)
+    file, problems = _look(folder, case.firm.logo, None)
     if file is not None:
-        with file:
-            problems = read_facts(file, case.firm.logo)[1]
-    if not problems:
-        files[""] = path
+        files[""] = file
     return [_at(document, ("firm", "logo"), problem, folder) for problem in problems]
 
 
-def _hash(folder: Path, piece: Evidence) -> tuple[str, int] | None:
-    name = str(piece.file)
+def _hash(folder: Path, name: str) -> Sums | None:
     file, _ = open_file(folder / name, name, limit=LARGEST_FILE, inside=folder)
     if file is None:
         return None
@@ -174,15 +181,18 @@ def _hash(folder: Path, piece: Evidence) -> tuple[str, int] | None:
             return None
 
 
-def _facts(
-    folder: Path, piece: Evidence, hashed: tuple[str, int] | None
-) -> tuple[FileFacts | None, tuple[Problem, ...]]:
-    name = str(piece.file)
-    file, problems = open_file(folder / name, name, limit=LARGEST_FILE, inside=folder)
+def _look(
+    folder: Path, name: str, sums: Sums | None
+) -> tuple[EvidenceFile | None, tuple[Problem, ...]]:
+    """A file, hashed already if `sums` are given, or why it cannot be evidence."""
+    path = folder / name
+    file, problems = open_file(path, name, limit=LARGEST_FILE, inside=folder)
     if file is None:
         return None, problems
     with file:
-        return read_facts(file, name, hashed=hashed)
+        sums = sums or hash_file(file)
+        facts, problems = read_facts(file, name, sums=sums)
+    return EvidenceFile(path, facts, sums.crc) if facts else None, problems
 
 
 def _at(document: Document, path: tuple[str | int, ...], problem: Problem, folder: Path) -> Problem:

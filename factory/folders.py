@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from contracts.problems import Problem, shown
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
 
 # Windows has neither flag; there, opening a link or a pipe is caught by the look before it.
@@ -22,7 +23,7 @@ _FLAGS = (
 
 def open_file(
     path: Path, name: str, *, limit: int, inside: Path | None = None
-) -> tuple[BinaryIO | None, tuple[Problem, ...]]:
+) -> tuple[BufferedReader | None, tuple[Problem, ...]]:
     """A file, open for reading, if it is a regular one that is not too large.
 
     Args:

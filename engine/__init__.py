@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.catalogue import Catalogue, make_catalogue
-    from engine.evaluate import evaluate
+    from engine.evaluation import evaluate
 
 __all__ = ["Catalogue", "evaluate", "make_catalogue"]
 
@@ -17,7 +17,7 @@ __all__ = ["Catalogue", "evaluate", "make_catalogue"]
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: whoever wants only `engine.feel` does not load the units' registry.
     if name == "evaluate":
-        from engine.evaluate import evaluate  # noqa: PLC0415
+        from engine.evaluation import evaluate  # noqa: PLC0415
 
         return evaluate
     if name in __all__:

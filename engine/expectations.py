@@ -9,7 +9,7 @@ from typing import Any
 from contracts.case import Expect
 from contracts.quantities import Quantity, plain
 from contracts.rule_tests import RuleExpectation
-from engine.evaluate import Examination
+from engine.evaluation import Examination
 from engine.figures import Figures
 from engine.findings import BUILT_IN
 from engine.units.registry import UnitProblem, UnitRegistry

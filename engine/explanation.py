@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from contracts.evaluation import NamedValue, TraceEntry
-    from engine.evaluate import Examination
+    from engine.evaluation import Examination
     from engine.figures import Figures
     from engine.rules.compiled import Step
 

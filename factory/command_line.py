@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.case import Case
     from contracts.problems import Problem
-    from engine.evaluate import Examination
+    from engine.evaluation import Examination
     from factory.case_files import CaseFile
     from factory.catalogue import Library
 
@@ -387,7 +387,7 @@ def _evaluated(
 ) -> tuple[Case, Library, Examination]:
     """The case as a bundle would hold it, what it was evaluated with, and the outcome."""
     from engine.catalogue import CatalogueError
-    from engine.evaluate import examine
+    from engine.evaluation import examine
     from factory.bundle import as_bundled
     from factory.catalogue import check_wanted
 

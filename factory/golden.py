@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from contracts.canonical_json import to_plain
 from contracts.problems import Problem, in_order, shown
 from engine.catalogue import CatalogueError
-from engine.evaluate import evaluate
+from engine.evaluation import evaluate
 from factory.bundle import MANIFEST, as_bundled, write_bundle
 from factory.case_files import CASE_NAMES, read_case_file
 from factory.catalogue import check_wanted

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from contracts.case import Case
     from contracts.evaluation import Evaluation, Finding, Readiness, TraceEntry
-    from engine.evaluate import Examination
+    from engine.evaluation import Examination
     from engine.figures import Figures
     from engine.rules.compiled import Step
     from factory.bundle import Bundle

@@ -24,7 +24,7 @@ from contracts.problems import Problem, in_order, shown
 from contracts.profile import Profile
 from contracts.validation import validate
 from engine.catalogue import CatalogueError, make_catalogue
-from engine.evaluate import evaluate
+from engine.evaluation import evaluate
 from engine.rules.source import RuleSetSource, read_rule_set
 from factory.bundle import DECLARATION, DECLARED, INFO, MANIFEST, NONE, SIGNATURE
 from factory.folders import open_file

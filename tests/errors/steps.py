@@ -19,7 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from contracts.problems import render_problems
-from engine.evaluate import evaluate
+from engine.evaluation import evaluate
 from factory.bundle import MANIFEST, as_bundled, write_bundle
 from factory.case_files import read_case_file
 from factory.catalogue import read_catalogue

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from engine.evaluate import evaluate
+from engine.evaluation import evaluate
 from factory.bundle import as_bundled, write_bundle
 from factory.case_files import read_case_file
 from factory.catalogue import read_catalogue

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
+
 from contracts.case import Case
 from contracts.contract import Contract
+from contracts.document import Document
 from contracts.patch import apply_patch
 from contracts.problems import render_problems
 from contracts.rule_tests import RuleTests
 from contracts.strict_yaml import read_yaml
-from contracts.document import Document
 from contracts.validation import validate
-from engine.evaluate import examine
+from engine.evaluation import examine
 from engine.expectations import differences
 
 ROOT = Path(__file__).parents[2]

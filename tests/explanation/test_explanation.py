@@ -55,7 +55,18 @@ values:
   difference: {formula: given(stated) - calculated(stated), unit: INR, round: none, label: Difference}
   words: {formula: in words(land), type: text, label: In words}
   powered: {formula: "land * count(extras.amount)", unit: INR, round: none, label: Counted}
+  extras.twice: {formula: 2 * row.amount, unit: INR, round: none, label: Twice}
+  nothing: {formula: "null", unit: INR, round: none, label: Nothing}
+  bigger: {formula: land > building, type: boolean, label: Bigger}
+  both: {formula: bigger and land > 0, type: boolean, label: Both}
+  echo: {formula: slab, type: text, label: Echo}
 decisions:
+  later:
+    one of: [SMALL, LARGE]
+    hit: first
+    rows:
+      - {paid: "> 0", then: SMALL}
+      - {then: LARGE}
   slab:
     one of: [SMALL, LARGE]
     hit: first
@@ -132,6 +143,12 @@ SENTENCES = {
     "value of the land ₹29,28,519 and amount none.",
     "slab": "Slab is SMALL: first of 2 rows: row 1, with value of the land ₹29,28,519 and "
     "limit ₹1,00,00,000.",
+    "extras.twice": "Twice: the case has no extras.",
+    "nothing": "Nothing is not known, and nothing that the case could state would make it known.",
+    "both": "Both is yes: by the formula bigger and land > 0, with bigger yes and "
+    "value of the land ₹29,28,519.",
+    "echo": "Echo is SMALL: slab (SMALL).",
+    "later": "Later is LARGE: first of 2 rows: row 2, with paid not known.",
     "share": "Share is 95 %, by the rule set: an owner's rule.",
     "limit": "Limit is ₹1,00,00,000, by the case itself: this bank's letter.",
     "building": "Building is entered in the case: ₹6,00,000.",

@@ -103,21 +103,21 @@ def _is_small(number: Decimal, digits: int) -> bool:
 
 
 def _check_shape(value: Any, limits: Limits) -> None:
-    count = 0
-    level = [value]
-    for _ in range(limits.depth + 1):
-        inside = [
-            inner
-            for outer in level
-            if type(outer) is dict or type(outer) is list
-            for inner in (outer.values() if type(outer) is dict else outer)
-        ]
-        count += len(level)
+    """Leave to the slow reader what holds too many values, or holds them too deep in each other."""
+    count = 1
+    level = [value] if type(value) is dict or type(value) is list else []
+    for _ in range(limits.depth):
+        count += sum(map(len, level))
         if count > limits.values:
             break
-        if not inside:
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
             return
-        level = inside
     raise _DoubtError
 
 

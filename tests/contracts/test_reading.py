@@ -177,6 +177,8 @@ def test_limits_are_problems_and_not_failures():
     assert codes(read_json('"' + "a" * 31 + '"', "x", limits=tight)) == ["E110"]
     assert codes(read_json("[1,2,3,4,5]", "x", limits=tight)) == ["E110"]
     assert codes(read_json("[[[[1]]]]", "x", limits=tight)) == ["E110"]
+    assert codes(read_json("[[[[]]]]", "x", limits=tight)) == ["E110"]
+    assert codes(read_json("[[[]]]", "x", limits=tight)) == []
     assert codes(read_json("[" * 100_000, "x")) == ["E110"]
 
 

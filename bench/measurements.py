@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 import hashlib
 import json
 import os
@@ -23,8 +22,7 @@ from contracts.case import Case, read_case
 from contracts.exact_json import read_json
 from engine.catalogue import Catalogue
 from engine.evaluation import evaluate, examine
-from engine.figures import Figures
-from engine.rounding import ARITHMETIC
+from engine.figures import Figures, parameters_on, run_rule_set
 from factory.bundle import as_bundled, write_bundle
 from factory.case_files import read_case_file
 from factory.catalogue import Library
@@ -55,21 +53,23 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     Raises:
         ValueError: zen-engine computes something else from the same facts.
     """
-    figures = examine(case, catalogue, trace=False).figures
+    examination = examine(case, catalogue, trace=False)
+    figures, as_of = examination.figures, examination.evaluation.as_of
     assert figures is not None, "the case has a rule set"
-    run = _Run(figures)
+    parameters = parameters_on(figures.compiled, as_of, {})
+    run = partial(run_rule_set, figures.compiled, figures.facts, parameters, as_of)
     form = zen_form(figures.compiled)
     facts = request(figures)
     graph = zen.ZenEngine().create_decision(json.dumps(form.graph))
     expression = zen.compile_expression(form.expression)
-    _, raised = run.slots(traced=False)
+    _, raised = run(traced=False)
     for result in (graph.evaluate(facts)["result"], expression.evaluate(facts)):
         if wrong := disagreements(form, result, figures, raised):
             raise ValueError("zen-engine disagrees: " + "; ".join(wrong))
     best = best_times(
         {
-            "trace": run.with_trace,
-            "plain": partial(run.slots, traced=False),
+            "trace": partial(run, traced=True),
+            "plain": partial(run, traced=False),
             "graph": partial(graph.evaluate, facts),
             "traced graph": partial(graph.evaluate, facts, {"trace": True}),
             "expression": partial(expression.evaluate, facts),
@@ -91,38 +91,12 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
             Line(with_trace, best["trace"], "zen-engine, one expression", best["expression"]),
             Line(untraced, best["plain"], "zen-engine, one expression", best["expression"]),
         ),
-        tuple(_remarks(run, form, facts)),
+        tuple(_remarks(run(traced=True)[0], form, facts)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The compiled set on facts that have been read."""
-
-    figures: Figures
-
-    def slots(self, *, traced: bool) -> tuple[tuple[object, ...], list[tuple[int, int | None]]]:
-        """All figures, and which findings are raised."""
-        compiled, facts = self.figures.compiled, self.figures.facts
-        parameters = [self.figures.parameters[item.name].value for item in compiled.parameters]
-        rows = [facts.rows[table.name] for table in compiled.plan.tables]
-        run = compiled.run_traced if traced else compiled.run
-        with decimal.localcontext(ARITHMETIC):
-            slots, raised = run(facts.values, parameters, None, rows)
-        return slots, raised
-
-    def with_trace(self) -> tuple[object, ...]:
-        """Every figure with what it was made from, as the evaluation and the bundle have it."""
-        slots, _ = self.slots(traced=True)
-        figures = self.figures
-        return Figures(
-            figures.compiled, figures.facts, slots, figures.parameters, traced=True
-        ).trace()
-
-
-def _remarks(run: _Run, form: ZenForm, facts: dict[str, object]) -> Iterator[str]:
+def _remarks(traced: Figures, form: ZenForm, facts: dict[str, object]) -> Iterator[str]:
     kinds = [node["type"] for node in form.graph["nodes"]]
-    entries = len(run.with_trace())
     yield (
         f"Both sides start from facts already read and converted: ours from the list that the "
         f"compiled set takes, zen-engine from a dictionary of {len(facts)} entries without nulls."
@@ -139,7 +113,7 @@ def _remarks(run: _Run, form: ZenForm, facts: dict[str, object]) -> Iterator[str
     left_out = ", ".join(f"{name} ({why})" for name, why in form.left_out.items())
     yield f"zen-engine goes without: {left_out or 'nothing'}; our side computes it all the same."
     yield (
-        f"Our trace has {entries} entries with value, unit, source, formula, inputs, rounding and "
+        f"Our trace has {len(traced.trace)} entries with value, unit, source, formula, inputs, rounding and "
         "what is missing. zen-engine's own trace holds the input and output of each node."
     )
 

@@ -33,7 +33,11 @@ class Line:
 
 
 def best_times(
-    contestants: Mapping[str, Callable[[], object]], *, rounds: int, span: float
+    contestants: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    span: float,
+    before: Callable[[], object] | None = None,
 ) -> dict[str, float]:
     """The best time of each, in seconds for one call.
 
@@ -41,6 +45,7 @@ def best_times(
         contestants: what to call, by name.
         rounds: how often everyone has a turn.
         span: seconds that a turn should last; at least one call is made.
+        before: called before each turn, outside of its time.
     """
     calls = {name: _calls_within(span, run) for name, run in contestants.items()}
     best = dict.fromkeys(contestants, float("inf"))
@@ -49,6 +54,8 @@ def best_times(
     try:
         for _ in range(rounds):
             for name, run in contestants.items():
+                if before is not None:
+                    before()
                 best[name] = min(best[name], _timed(run, calls[name]) / calls[name])
             gc.collect()
     finally:

@@ -88,9 +88,9 @@ class _Author:
     def asks_for_calculated(self, address: str) -> bool:
         """Whether anything compares the formula's figure with the one that the case states."""
         wanted = f"calculated {address}"
-        reads = [finding.reads for finding in self.compiled.findings]
-        reads += [[read for _, read in step.reads] for step in self.compiled.steps]
-        return any(wanted in read for read in reads)
+        return any(wanted in finding.reads for finding in self.compiled.findings) or any(
+            read == wanted for step in self.compiled.steps for _, read in step.reads
+        )
 
     def _parse(self) -> None:
         for step in self.compiled.steps:
@@ -191,7 +191,7 @@ class _Phase:
 
 
 def _phases(steps: Sequence[Step]) -> Iterator[_Phase]:
-    """Steps in as few nodes as there can be, each after what it needs.
+    """Steps in few nodes, each after what it needs.
 
     A table waits until all of its columns can be computed in one loop, unless nothing else can go
     on; then scalars and decisions.
@@ -254,7 +254,7 @@ class _Graph:
     author: _Author
     phases: Sequence[_Phase]
     findings: Sequence[CompiledFinding]
-    nodes: list[dict[str, Any]] = field(default_factory=list)
+    drawn: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     loop: str | None = None
     in_row: bool = False
@@ -283,17 +283,17 @@ class _Graph:
 
     @property
     def _before(self) -> str:
-        return f"$nodes.{self.nodes[-1]['name']}"
+        return f"$nodes.{self.drawn[-1]['name']}"
 
     def written(self) -> dict[str, Any]:
-        self.nodes = [{"id": "request", "name": REQUEST, "type": "inputNode", "content": {}}]
+        self.drawn = [{"id": "request", "name": REQUEST, "type": "inputNode", "content": {}}]
         for phase in self.phases:
             if phase.steps[0].is_decision:
                 self._decision_table(phase)
             else:
                 self._values(phase)
         self._conditions()
-        self.nodes.append(
+        self.drawn.append(
             {"id": "response", "name": "Response", "type": "outputNode", "content": {}}
         )
         edges = [
@@ -303,9 +303,9 @@ class _Graph:
                 "sourceId": left["id"],
                 "targetId": right["id"],
             }
-            for number, (left, right) in enumerate(zip(self.nodes, self.nodes[1:], strict=False))
+            for number, (left, right) in enumerate(zip(self.drawn, self.drawn[1:], strict=False))
         ]
-        return {"nodes": self.nodes, "edges": edges}
+        return {"nodes": self.drawn, "edges": edges}
 
     def _values(self, phase: _Phase) -> None:
         self.loop, self.keys = phase.table, set()
@@ -330,7 +330,7 @@ class _Graph:
         if table is not None:
             field_ = table if self.author.always_known(table) else f"{table} ?? []"
             mode = {"executionMode": "loop", "inputField": field_, "outputPath": table}
-        self.nodes.append(
+        self.drawn.append(
             {
                 "id": name,
                 "name": name,
@@ -357,7 +357,7 @@ class _Graph:
                 tests = self.author.tests(step, column, row[column]) if column in row else ()
                 rule[column] = ", ".join(map(self._cell, tests))
             rules.append(rule)
-        self.nodes.append(
+        self.drawn.append(
             {
                 "id": step.address,
                 "name": step.address,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER = "expected"
 EVALUATION = "evaluation.txt"
+_UNWRITTEN = frozenset({None, "text", "boolean", "date"})
 _LARGEST = 4_000_000
 _MOST_DIFFERENCES = 12
 _MANIFEST_LINE = re.compile(r"[-+][0-9a-f]{64}  data/")
@@ -133,7 +134,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     yield ""
     for entry in evaluation.trace:
         value = "not known" if entry.value is None else to_plain(entry.value)
-        unit = entry.unit if entry.unit not in {None, "text", "boolean", "date"} else ""
+        unit = "" if entry.value is None or entry.unit in _UNWRITTEN else entry.unit
         yield f"{entry.field} = {value} {unit}".rstrip()
     yield ""
     for finding in evaluation.findings:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from contracts.case import read_case
@@ -108,6 +109,7 @@ KINDS: dict[str, Callable[[Path], Told]] = {
 }
 
 
+@cache
 def provoke(folder: Path) -> str:
     """What is printed for a folder's input."""
     if (folder / "steps.txt").exists():

@@ -11,8 +11,10 @@ import hashlib
 import os
 import shlex
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from PIL import Image
@@ -66,8 +68,17 @@ def picture(name: str) -> None:
 
 
 def huge_picture(name: str) -> None:
-    """Write a small file that claims to be a huge picture."""
-    Image.new("1", (60_000, 60_000)).save(name, "PNG")
+    """Write a small file that claims to be a picture of 60,000 by 60,000 pixels."""
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    )
+    content = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+    Path(name).write_bytes(b"\x89PNG\r\n\x1a\n" + content)
 
 
 def cut(name: str, size: str) -> None:

@@ -53,7 +53,7 @@ def inside(base: Any, step: str | int) -> Iterator[Shape]:
         yield from alternatives(get_args(base)[1])
     elif origin in {tuple, list} and isinstance(step, int):
         entries = get_args(base)
-        if origin is not tuple or entries[-1] is Ellipsis:
+        if entries and (origin is not tuple or entries[-1] is Ellipsis):
             yield from alternatives(entries[0])
         elif step < len(entries):
             yield from alternatives(entries[step])

@@ -17,7 +17,7 @@ from contracts.canonical_json import canonical_json
 from contracts.case import Case, Firm
 from contracts.problems import Problem, shown
 from engine.annexures import plan_pages
-from factory.folders import open_file
+from factory.folders import open_file, state_of
 from factory.photographs import CHUNK, LARGEST_FILE, ending_of
 from factory.stored_zip import Writer
 from factory.whole_files import replacing
@@ -206,14 +206,15 @@ def _firm(
 def _store(archive: Writer, name: str, file: EvidenceFile) -> None:
     """Store a file under the digest that it had when the case was read.
 
-    The checksum tells whether it has changed since. Whoever makes a change that the checksum does
-    not show gets a bundle that fails its verification, never one that holds something else.
+    Its state tells whether it has changed since. Whoever makes a change that the state does not
+    show gets a bundle that fails its verification, never one that holds something else.
     """
     opened, problems = open_file(file.path, file.path.name, limit=LARGEST_FILE)
     if opened is None:
         raise _ChangedError(problems[0].what)
     with opened:
-        if archive.add(name, read_chunks(opened)) != file.crc:
+        archive.add(name, read_chunks(opened), file.crc)
+        if state_of(opened) != file.state:
             raise _ChangedError(str(file.path))
 
 

@@ -16,7 +16,7 @@ from contracts.document import Document, text_of
 from contracts.exact_json import read_json
 from contracts.problems import Problem, in_order, nearest, shown
 from contracts.strict_yaml import read_yaml
-from factory.folders import open_file, read_file
+from factory.folders import open_file, read_file, state_of
 from factory.photographs import LARGEST_FILE, Sums, hash_file, read_facts
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ _READERS = 4
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """A file that was read: where it lies, what it says of itself, and its checksum."""
+    """A file that was read: where it lies, what it says of itself, its checksum and its state."""
 
     path: Path
     facts: FileFacts
     crc: int
+    state: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -164,35 +165,37 @@ def _logo(
 ) -> list[Problem]:
     if case.firm is None or case.firm.logo is None:
         return []
-    file, problems = _look(folder, case.firm.logo, None)
+    file, problems = _look(folder, case.firm.logo, _hash(folder, case.firm.logo))
     if file is not None:
         files[""] = file
     return [_at(document, ("firm", "logo"), problem, folder) for problem in problems]
 
 
-def _hash(folder: Path, name: str) -> Sums | None:
+def _hash(folder: Path, name: str) -> tuple[Sums, tuple[int, ...]] | None:
+    """The sums of a file, and its state before they were taken."""
     file, _ = open_file(folder / name, name, limit=LARGEST_FILE, inside=folder)
     if file is None:
         return None
     with file:
+        state = state_of(file)
         try:
-            return hash_file(file)
+            return hash_file(file), state
         except OSError:
             return None
 
 
 def _look(
-    folder: Path, name: str, sums: Sums | None
+    folder: Path, name: str, hashed: tuple[Sums, tuple[int, ...]] | None
 ) -> tuple[EvidenceFile | None, tuple[Problem, ...]]:
-    """A file, hashed already if `sums` are given, or why it cannot be evidence."""
+    """A file, hashed by now if it could be, or why it cannot be evidence."""
     path = folder / name
     file, problems = open_file(path, name, limit=LARGEST_FILE, inside=folder)
     if file is None:
         return None, problems
     with file:
-        sums = sums or hash_file(file)
+        sums, state = hashed or (hash_file(file), state_of(file))
         facts, problems = read_facts(file, name, sums=sums)
-    return EvidenceFile(path, facts, sums.crc) if facts else None, problems
+    return EvidenceFile(path, facts, sums.crc, state) if facts else None, problems
 
 
 def _at(document: Document, path: tuple[str | int, ...], problem: Problem, folder: Path) -> Problem:

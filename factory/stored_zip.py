@@ -53,8 +53,8 @@ class Writer:
         self._entries: list[Entry] = []
         self._at = 0
 
-    def add(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
-        """Store a file, and return the checksum of its bytes.
+    def add(self, name: str, chunks: Iterable[bytes | memoryview], crc: int | None = None) -> None:
+        """Store a file; its checksum is worked out unless it is known.
 
         Raises:
             ValueError: the name comes before the last one.
@@ -63,17 +63,17 @@ class Writer:
             raise ValueError(f"{name} does not come after {self._entries[-1].name}")
         header = _LOCAL_FORM.size + len(name)
         self._file.write(b"\x00" * header)
-        crc, size = 0, 0
+        found, size = 0, 0
         for chunk in chunks:
-            crc = zlib.crc32(chunk, crc)
+            if crc is None:
+                found = zlib.crc32(chunk, found)
             size += self._file.write(chunk)
-        entry = Entry(name, size, crc, self._at + header)
+        entry = Entry(name, size, found if crc is None else crc, self._at + header)
         self._file.seek(self._at)
         self._file.write(_local_header(entry))
         self._at = entry.start + size
         self._file.seek(self._at)
         self._entries.append(entry)
-        return crc
 
     def close(self) -> None:
         """Write the directory that ends the archive; the file stays open."""

@@ -77,6 +77,7 @@ class Contents:
     name: str
     entries: Mapping[str, Entry]
     problems: list[Problem] = field(default_factory=list)
+    documents: dict[str, Document] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
         """The bytes of a text of the bundle, at most as many as a text may have."""
@@ -277,6 +278,13 @@ def _check_evidence(
 
 
 def _document(bundle: Contents, name: str) -> Document:
+    """The values of a text of the bundle; what is wrong with it is noted the first time."""
+    if name not in bundle.documents:
+        bundle.documents[name] = _read_document(bundle, name)
+    return bundle.documents[name]
+
+
+def _read_document(bundle: Contents, name: str) -> Document:
     content = bundle.read(name)
     text, problems = text_of(content, name)
     document = Document(name, text, None, problems) if problems else read_json(text, name)

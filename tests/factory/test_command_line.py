@@ -316,3 +316,17 @@ def test_every_command_and_option_is_documented_and_no_other():
         name: {option for option in options if option.startswith("--")}
         for name, options in commands().items()
     }
+
+
+def test_a_misspelt_section_of_a_rule_set_is_told_with_its_nearest_name(case_folder, tmp_path):
+    folder = tmp_path / "variants/firm"
+    folder.mkdir(parents=True)
+    (folder / "ruleset.yaml").write_text(
+        "ruleset: firm\nversion: 1\ntitle: A firm\nvaleus: {}\n", encoding="utf-8"
+    )
+
+    code, _, err = zenops("evaluate", case_folder, "--variants", folder.parent)
+
+    assert code == 2
+    assert "ruleset.yaml:4:1: error E401" in err
+    assert "values" in err

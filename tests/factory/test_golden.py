@@ -1,10 +1,17 @@
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from engine.evaluation import evaluate
+from factory.bundle import as_bundled, write_bundle
+from factory.case_files import read_case_file
 from factory.catalogue import read_catalogue
 from factory.golden import check_golden, update_golden
+from factory.verification import verify_bundle
 from tests.factory.conftest import CASE, ROOT, make_case
 
 
@@ -87,13 +94,45 @@ def test_a_folder_without_cases_is_no_success(tmp_path, library):
     assert codes(tmp_path, library) == ["E601"]
 
 
-def test_the_shipped_cases_give_what_is_expected_of_them(specimen, tmp_path):
-    cases = tmp_path / "cases"
-    shutil.copytree(ROOT / "fixtures/cases", cases)
-    shutil.copytree(specimen / "evidence", cases / "specimen-house/evidence", dirs_exist_ok=True)
+@pytest.fixture
+def shipped(specimen, tmp_path):
+    """The shipped cases and variants in a folder of their own, the specimen's pictures drawn."""
+    for name in ("cases", "variants"):
+        shutil.copytree(ROOT / "fixtures" / name, tmp_path / name)
+    drawn = tmp_path / "cases/specimen-house/evidence"
+    shutil.copytree(specimen / "evidence", drawn, dirs_exist_ok=True)
+    return tmp_path / "cases"
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"TZ": "Asia/Kolkata", "LC_ALL": "C", "PYTHONHASHSEED": "1"},
+        {"TZ": "America/Los_Angeles", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "4242"},
+    ],
+)
+def test_every_shipped_case_gives_its_figures_and_digest_everywhere(shipped, surroundings):
+    command = "from factory.command_line import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "golden", "check", "cases", "--data", str(ROOT)],
+        capture_output=True, check=False, text=True, cwd=shipped.parent,
+        env={**os.environ, **surroundings, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    assert int(done.stdout.split()[0]) > 30
+
+
+def test_every_shipped_case_computes_again_from_its_bundle_alone(shipped, tmp_path):
     library = read_catalogue(variants=[ROOT / "fixtures/variants"])
+    different = {}
+    for folder in sorted(shipped.iterdir()):
+        read = read_case_file(folder)
+        case = as_bundled(read.case)
+        evaluation = evaluate(case, library.catalogue)
+        bundle, _ = write_bundle(case, evaluation, library, read.files, tmp_path / "bundle.zip")
+        problems = verify_bundle(bundle.path, recompute=True).problems
+        if problems:
+            different[folder.name] = [problem.what for problem in problems]
 
-    count, problems = check_golden(cases, library)
-
-    assert [f"{problem.what}\n{problem.why}" for problem in problems] == []
-    assert count > 30
+    assert different == {}

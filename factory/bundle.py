@@ -100,7 +100,9 @@ def write_bundle(
     payload = _payload(case, evaluation, library, firm)
     manifest = b""
     try:
-        with replacing(path) as file:
+        # What is there is given up only for what is on disk. Where nothing is there, a power cut
+        # in the next seconds may cost a bundle that the same case builds again, byte for byte.
+        with replacing(path, settled=path.exists()) as file:
             archive = Writer(file)
             archive.add(DECLARATION, [DECLARED])
             archive.add(INFO, [bundle_info()])

@@ -94,15 +94,6 @@ def read_file(
 
 
 def state_of(file: BufferedReader) -> tuple[int, ...]:
-    """Which file this is, and when it last changed: equal states are the same bytes.
-
-    A change within the same tick of the system's clock as the change before it does not show.
-    """
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def state_of(file: BufferedReader) -> tuple[int, ...]:
     """Which file this is, and when it last changed: while that stays, its bytes do.
 
     Two changes within one tick of the system's clock look like one.

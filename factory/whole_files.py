@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` only when all of it is on disk.
+def replacing(path: Path, *, settled: bool = True) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of `path` only when all of it is written.
 
     An exception, or the process's end, leaves what was there before.
+
+    Args:
+        path: the file.
+        settled: whether all of it must be on the disk itself before it takes that place, so that
+            a power cut leaves what was there before, too; the disk needs its time for that.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -29,13 +34,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if settled:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _settle(path.parent)
+    if settled:
+        _settle(path.parent)
 
 
 def _settle(folder: Path) -> None:

@@ -46,6 +46,9 @@ class Names(Protocol):
     def scalar(self, address: str) -> str:
         """A parameter, input, value or decision."""
 
+    def is_certain(self, address: str) -> bool:
+        """Whether a name stands for a number other than zero in every case."""
+
     def own(self, column: str) -> str:
         """A column of the row at hand."""
 
@@ -112,7 +115,8 @@ def _name(translation: Translation, node: nodes.Name) -> Zen:
         return Zen(node.name, nullable=True)
     if node.name in translation.tables:
         return Zen(translation.names.rows(node.name), translation.names.has_rows(node.name))
-    return Zen(translation.names.scalar(node.name), nullable=True)
+    certain = translation.names.is_certain(node.name)
+    return Zen(translation.names.scalar(node.name), nullable=not certain)
 
 
 def _path(translation: Translation, node: nodes.Path) -> Zen:
@@ -154,7 +158,10 @@ def _negation(translation: Translation, node: nodes.Negation) -> Zen:
 def _arithmetic(translation: Translation, node: nodes.Arithmetic) -> Zen:
     left, right = translation.emit(node.left), translation.emit(node.right)
     guards = _both(left, right)
-    if node.operator == "/" and not isinstance(node.right, nodes.Literal):
+    certain = isinstance(node.right, nodes.Literal) or (
+        isinstance(node.right, nodes.Name) and translation.names.is_certain(node.right.name)
+    )
+    if node.operator == "/" and not certain:
         guards = (*guards, f"{right.text} != 0")
     operator = "^" if node.operator == "**" else node.operator
     return Zen(f"({left.text} {operator} {right.text})", guards)
@@ -323,7 +330,9 @@ _HANDLERS: Mapping[type[nodes.Node], Callable[[Translation, Any], Zen]] = {
 
 def rounded(zen: Zen, mode: str, step: Decimal) -> Zen:
     """The value at a step; ZEN's `round` goes half away from zero, as `nearest` does."""
-    if zen.nullable:
+    if zen.nullable and zen.text.replace("_", "").replace(".", "").replace("$", "").isalnum():
+        zen = Zen(zen.text, zen.known())
+    elif zen.nullable:
         # A local name, so that what may be null is computed once.
         inner = rounded(Zen("exact"), mode, step)
         return Zen(

@@ -85,6 +85,16 @@ class _Author:
         """Whether a table that the case does not give is empty."""
         return any(item.absent_is_empty for item in self.compiled.plan.tables if item.name == table)
 
+    @property
+    def certain(self) -> frozenset[str]:
+        """Parameters that have a value on every day, so that nobody guards them."""
+        return frozenset(
+            parameter.name
+            for parameter in self.compiled.parameters
+            if all(entry.value and entry.until is None for entry in parameter.entries)
+            and parameter.entries[0].start is None
+        )
+
     def asks_for_calculated(self, address: str) -> bool:
         """Whether anything compares the formula's figure with the one that the case states."""
         wanted = f"calculated {address}"
@@ -265,6 +275,9 @@ class _Graph:
         # Inside a loop a name means a column; what stands outside is reached by the node before.
         return f"{self._before}.{address}" if self.loop else address
 
+    def is_certain(self, address: str) -> bool:
+        return address in self.author.certain
+
     def own(self, column: str) -> str:
         if self.in_row:
             return f"row.{column}"
@@ -426,6 +439,9 @@ class _Single:
 
     def scalar(self, address: str) -> str:
         return address
+
+    def is_certain(self, address: str) -> bool:
+        return address in self.author.certain
 
     def own(self, column: str) -> str:
         return f"own_{column}" if column in self.columns else f"row.{column}"

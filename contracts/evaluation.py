@@ -65,7 +65,8 @@ def _read_back(entry: Any) -> Any:
     return replace(entry, **{name: _value_read(getattr(entry, name), entry.unit) for name in names})
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: an evaluation makes hundreds of them, and freezing takes longer than computing.
+@dataclass(slots=True)
 class NamedValue:
     """A value that a formula or a message used.
 
@@ -85,7 +86,7 @@ class NamedValue:
 NamedValues = tuple[Annotated[NamedValue, AfterValidator(_read_back)], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TraceEntry:
     """One figure or decision: what came out, by which rule, from what.
 

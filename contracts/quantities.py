@@ -56,6 +56,9 @@ class Quantity:
         return self.terms[0][1]
 
     def __str__(self) -> str:
+        if len(self.terms) == 1:
+            number, unit = self.terms[0]
+            return plain(number) if unit is None else f"{plain(number)} {unit}"
         return " ".join(
             plain(number) if unit is None else f"{plain(number)} {unit}"
             for number, unit in self.terms
@@ -76,9 +79,10 @@ def plain(number: Decimal) -> str:
     >>> plain(Decimal("1E+3")), plain(Decimal("-0.00"))
     ('1000', '0.00')
     """
-    if number.is_zero():
-        number = number.copy_abs()
-    return format(number, "f")
+    text = str(number)
+    if "E" in text or text[0] == "-":
+        text = format(number.copy_abs() if number.is_zero() else number, "f")
+    return text
 
 
 def check_number(number: Decimal, text: str) -> Decimal:

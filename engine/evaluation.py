@@ -6,7 +6,6 @@ known, and a finding or the trace says why.
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +23,7 @@ from contracts.evaluation import (
 )
 from contracts.problems import nearest
 from engine.catalogue import Catalogue
-from engine.figures import Figures, in_force
+from engine.figures import Figures, parameters_on, run_rule_set
 from engine.findings import (
     built_in,
     disputed_units,
@@ -37,7 +36,6 @@ from engine.findings import (
 from engine.outputs import with_outputs
 from engine.profile_selection import select_profile
 from engine.readiness import assess
-from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledRuleSet
 from engine.rules.inputs import read_facts
 from engine.rules.selection import Choice, bank_type_of, select_rule_set
@@ -123,7 +121,7 @@ def examine(
         findings += undecided(figures)
         findings += stated_findings(contract, figures, catalogue.registry)
         contract = with_outputs(contract, figures)
-    evaluation = _assessed(case, contract, catalogue, choice, figures, findings, as_of, trace=trace)
+    evaluation = _assessed(case, contract, catalogue, choice, figures, findings, as_of)
     return Examination(evaluation, figures)
 
 
@@ -160,29 +158,22 @@ def _run(
 ) -> tuple[Figures, list[tuple[int, int | None]]]:
     """The rule set's function on this case's facts."""
     place = Place(contract.property.state, contract.property.district)
-    parameters = {item.name: item.on(as_of) for item in compiled.parameters}
     overrides = (
         _overrides(case.parameters, compiled, catalogue, findings) if case.parameters else {}
     )
-    for name, entry in parameters.items():
-        if entry is None and name not in overrides:
-            findings.append(
-                built_in(
-                    "PARAMETER_NOT_IN_FORCE",
-                    f"The rule set gives no value of {name} for {as_of}.",
-                    "Correct the date, or state the parameter in the case with its source.",
-                    [f"parameters.{name}"],
-                    suffix=name,
-                )
-            )
-    used = in_force(compiled, parameters, overrides)
+    parameters = parameters_on(compiled, as_of, overrides)
+    findings += [
+        built_in(
+            "PARAMETER_NOT_IN_FORCE",
+            f"The rule set gives no value of {name} for {as_of}.",
+            "Correct the date, or state the parameter in the case with its source.",
+            [f"parameters.{name}"],
+            suffix=name,
+        )
+        for name in parameters.not_in_force
+    ]
     facts = read_facts(contract, compiled.plan, catalogue.registry, place)
-    values = [used[item.name].value for item in compiled.parameters]
-    rows = [facts.rows[table.name] for table in compiled.plan.tables]
-    run = compiled.run_traced if traced else compiled.run
-    with decimal.localcontext(ARITHMETIC):
-        slots, raised = run(facts.values, values, as_of, rows)
-    return Figures(compiled, facts, slots, used, traced), raised
+    return run_rule_set(compiled, facts, parameters, as_of, traced=traced)
 
 
 def _overrides(
@@ -234,8 +225,6 @@ def _assessed(
     figures: Figures | None,
     findings: list[Finding],
     as_of: date | None,
-    *,
-    trace: bool,
 ) -> Evaluation:
     """The evaluation once figures and findings are there: profile, readiness, and the whole."""
     slab = figures.raw("value_slab") if figures is not None else None
@@ -283,7 +272,7 @@ def _assessed(
         contract=contract,
         findings=ordered,
         readiness=readiness,
-        trace=figures.trace() if figures is not None and trace else (),
+        trace=figures.trace if figures is not None else (),
     )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import decimal
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from contracts.evaluation import NamedValue, TraceEntry
 from contracts.problems import nearest
 from engine.indian_numbers import printed, rupee_words
-from engine.rules.compiled import CompiledParameter, CompiledRuleSet, ParameterEntry, Step
-from engine.rules.inputs import ConvertedFact, Facts, row_address
+from engine.rounding import ARITHMETIC
+from engine.rules.compiled import CompiledParameter, CompiledRuleSet, Step
+from engine.rules.inputs import Facts, row_address
 from engine.rules.kinds import CASE_DECIDES, Kind, shown
-from engine.units.registry import Converted
 
 _WRITTEN_FIELD = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?(?:\.([a-z0-9_]+))?")
 
@@ -29,6 +31,16 @@ class ParameterInForce:
     overridden: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All parameters as a case uses them, and those that have no value on its day."""
+
+    in_force: Mapping[str, ParameterInForce]
+    values: Sequence[Decimal | None]
+    named: Sequence[NamedValue]
+    not_in_force: tuple[str, ...]
+
+
 @dataclass(slots=True, repr=False)
 class Figures:
     """One run: the slots of the compiled set, read by address and row."""
@@ -37,9 +49,7 @@ class Figures:
     facts: Facts
     slots: Sequence[Any]
     parameters: Mapping[str, ParameterInForce]
-    traced: bool
-    _conversions: dict[str, ConvertedFact] | None = None
-    _missing: dict[tuple[str, int | None], tuple[str, ...]] = field(default_factory=dict)
+    trace: tuple[TraceEntry, ...] = ()
 
     def raw(self, address: str, row: int | None = None) -> Any:
         """The value at an address as computed: a share is 0.95, a column a list without a row."""
@@ -126,168 +136,45 @@ class Figures:
             if step.table is None
         }
 
-    # ---- trace --------------------------------------------------------------------------------
-
-    def trace(self) -> tuple[TraceEntry, ...]:
-        """One entry for each figure and decision, in the order of computing."""
-        return tuple(self._entries())
-
-    def _entries(self) -> Iterator[TraceEntry]:
-        for step in self.compiled.steps:
-            if step.table is None:
-                yield self.entry(step, None)
-            else:
-                for number in range(len(self.rows_of(step.table))):
-                    yield self.entry(step, number)
-
     def entry(self, step: Step, row: int | None) -> TraceEntry:
-        """The trace of one figure."""
-        address = step.address
-        unit = self.unit_of(step.kind, row)
-        value = self.raw(address, row)
-        unrounded = self._unrounded(step, row)
-        given = None
-        if step.given_slot is not None:
-            given = self.raw(f"given {address}", row)
-        row_id = None
-        if step.table is not None and row is not None:
-            row_id = self.rows_of(step.table)[row]
-        section = "decisions" if step.is_decision else "values"
-        formula = step.formula
-        if step.is_decision:
-            formula = self._hit(step, row)
-        return TraceEntry(
-            row_address(address, row_id),
-            written(value, unit),
-            unit,
-            f"{self.compiled.resolved.reference}/{section}/{address}",
-            step.source or None,
-            formula,
-            tuple([self._named(name, read, row) for name, read in step.reads]),
-            written(unrounded, unit),
-            None if step.is_decision else step.rounding,
-            written(given, unit),
-            () if value is not None else self.missing(address, row),
-        )
+        """The trace of one figure; only a traced run has one."""
+        row_id = None if row is None or step.table is None else self.rows_of(step.table)[row]
+        field = row_address(step.address, row_id)
+        return next(entry for entry in self.trace if entry.field == field)
 
-    def _unrounded(self, step: Step, row: int | None) -> Any:
-        """What the formula gave, before rounding, whether or not the case states another figure."""
-        slot = step.unrounded_slot
-        if slot is None:
-            slot = step.calculated_slot if step.calculated_slot is not None else step.slot
-        value = self.slots[slot]
-        if step.is_decision:
-            return None
-        return value[row] if row is not None and isinstance(value, list) else value
 
-    def _hit(self, step: Step, row: int | None) -> str:
-        assert step.hits_slot is not None
-        hits = self.slots[step.hits_slot]
-        if row is not None and isinstance(hits, list):
-            hits = hits[row]
-        if hits is None or hits == []:
-            return f"{step.hit_policy} of {step.rows} rows: none"
-        numbers = [hits] if isinstance(hits, int) else hits
-        rows = ", ".join(str(number + 1) for number in numbers)
-        return f"{step.hit_policy} of {step.rows} rows: row {rows}"
-
-    def _named(self, name: str, address: str, row: int | None) -> NamedValue:
-        own_row = row if name.startswith(("row.", "given(row.", "calculated(row.")) else None
-        unit = self.unit(address, own_row)
-        value = self.raw(address, own_row)
-        if address in self.compiled.plan_tables:
-            value, unit = None, None
-        if isinstance(value, list):
-            value = tuple([written(item, unit) for item in value])
+def run_rule_set(
+    compiled: CompiledRuleSet,
+    facts: Facts,
+    parameters: Parameters,
+    as_of: date | None,
+    *,
+    traced: bool,
+) -> tuple[Figures, list[tuple[int, int | None]]]:
+    """The figures of a case, and the findings raised as (number of the rule, number of the row)."""
+    rows = facts.rows.values()  # in the order of the plan's tables
+    trace: tuple[TraceEntry, ...] = ()
+    with decimal.localcontext(ARITHMETIC):
+        if traced:
+            slots, raised, trace = compiled.run_traced(
+                facts.values,
+                parameters.values,
+                as_of,
+                rows,
+                facts.units,
+                _conversions(facts),
+                parameters.named,
+            )
         else:
-            value = written(value, unit)
-        parameter = self.parameters.get(address)
-        if parameter is not None:
-            return NamedValue(name, value, unit, None, parameter.source or None)
-        if self.facts.conversions:
-            conversion = self._conversion(address, own_row)
-            if conversion is not None:
-                return NamedValue(
-                    name,
-                    value,
-                    unit,
-                    str(conversion.entered),
-                    _basis(conversion.converted),
-                )
-        return NamedValue(name, value, unit)
-
-    def _conversion(self, address: str, row: int | None) -> ConvertedFact | None:
-        if self._conversions is None:
-            self._conversions = {item.field: item for item in self.facts.conversions}
-        row_id = None
-        if row is not None and "." in address:
-            row_id = self.rows_of(address.partition(".")[0])[row]
-        return self._conversions.get(row_address(address, row_id))
-
-    # ---- what is missing ----------------------------------------------------------------------
-
-    def missing(self, address: str, row: int | None = None) -> tuple[str, ...]:
-        """The contract's fields that would make an unknown figure known, sorted."""
-        key = (address, row)
-        if key not in self._missing:
-            self._missing[key] = ()
-            self._missing[key] = tuple(sorted(set(self._find_missing(address, row))))
-        return self._missing[key]
-
-    def _find_missing(self, address: str, row: int | None) -> Iterator[str]:
-        bare = address.rpartition(" ")[2]
-        table = bare.partition(".")[0] if "." in bare else None
-        if table is not None and self.facts.rows.get(table) is None:
-            yield self.compiled.table_paths[table]
-            return
-        path = self.compiled.fact_paths.get(address)
-        if path is not None:
-            yield from self._fact_path(path, table, address, row)
-            return
-        if address in self.parameters:
-            yield f"parameters.{address}"
-            return
-        step = self.compiled.steps_by_address.get(bare)
-        if step is None:
-            return
-        rows: Sequence[int | None] = [row]
-        if table is not None and row is None:
-            rows = range(len(self.rows_of(table)))
-        for number in rows:
-            for name, read in step.reads:
-                yield from self._missing_in(name, read, number)
-
-    def _missing_in(self, name: str, read: str, row: int | None) -> Iterator[str]:
-        own_row = row if name.startswith(("row.", "given(row.", "calculated(row.")) else None
-        if read in self.compiled.plan_tables:
-            if self.facts.rows.get(read) is None:
-                yield self.compiled.table_paths[read]
-            return
-        value = self.raw(read, own_row)
-        if value is None:
-            yield from self.missing(read, own_row)
-        elif isinstance(value, list) and None in value:
-            for number, item in enumerate(value):
-                if item is None:
-                    yield from self.missing(read, number)
-
-    def _fact_path(
-        self, path: str, table: str | None, address: str, row: int | None
-    ) -> Iterator[str]:
-        if table is None:
-            yield path
-            return
-        base = self.compiled.table_paths[table]
-        for number, row_id in enumerate(self.rows_of(table)):
-            if row is None and self.raw(address, number) is not None:
-                continue
-            if row is None or row == number:
-                yield f"{base}[{row_id}].{path}"
+            slots, raised = compiled.run(facts.values, parameters.values, as_of, rows)
+    return Figures(compiled, facts, slots, parameters.in_force, trace), raised
 
 
-def _basis(converted: Converted) -> str:
-    """What a conversion rests on, with where that comes from."""
-    return "; ".join(part for part in (converted.definition, converted.source) if part)
+def _conversions(facts: Facts) -> dict[tuple[str, str | None], tuple[str, str]]:
+    return {
+        (item.address, item.row_id): (str(item.entered), item.converted.basis)
+        for item in facts.conversions
+    }
 
 
 def written(value: Any, unit: str | None) -> Any:
@@ -297,19 +184,31 @@ def written(value: Any, unit: str | None) -> Any:
     return value
 
 
-def in_force(
+def parameters_on(
     compiled: CompiledRuleSet,
-    entries: Mapping[str, ParameterEntry | None],
+    as_of: date | None,
     overrides: Mapping[str, tuple[Decimal, str]],
-) -> dict[str, ParameterInForce]:
-    """Each parameter's value and source, overrides of the case before the set's own."""
-    result = {}
+) -> Parameters:
+    """Each parameter's value and source on a day, overrides of the case before the set's own."""
+    if not overrides and as_of in compiled.parameters_by_day:
+        known: Parameters = compiled.parameters_by_day[as_of]
+        return known
+    used: dict[str, ParameterInForce] = {}
+    not_in_force: list[str] = []
     for parameter in compiled.parameters:
-        entry = entries[parameter.name]
+        entry = parameter.on(as_of)
         own = overrides.get(parameter.name)
-        if own is not None:
-            result[parameter.name] = ParameterInForce(parameter, own[0], own[1], overridden=True)
-        else:
-            value, source = (entry.value, entry.source) if entry else (None, "")
-            result[parameter.name] = ParameterInForce(parameter, value, source, overridden=False)
-    return result
+        if own is None and entry is None:
+            not_in_force.append(parameter.name)
+        value, source = own or ((entry.value, entry.source) if entry else (None, ""))
+        used[parameter.name] = ParameterInForce(parameter, value, source, own is not None)
+    named = []
+    for name, item in used.items():
+        unit = item.parameter.unit_text
+        named.append(NamedValue(name, written(item.value, unit), unit, None, item.source or None))
+    parameters = Parameters(
+        used, [item.value for item in used.values()], named, tuple(not_in_force)
+    )
+    if not overrides:
+        compiled.parameters_by_day[as_of] = parameters
+    return parameters

@@ -49,13 +49,22 @@ _TENS = {
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
     )
 }
-_BELOW_A_HUNDRED = tuple([word.capitalize()] for word in _UNITS) + tuple(
-    [word.capitalize()]
-    if number == tens
-    else [word.capitalize(), _UNITS[number - tens].capitalize()]
-    for word, tens in _TENS.items()
-    for number in range(tens, tens + 10)
-)
+
+
+def _below_a_thousand() -> tuple[str, ...]:
+    """Words of 0 to 999, so that an amount is four look-ups."""
+    small = [word.capitalize() for word in _UNITS]
+    for word in _TENS:
+        small += [word.capitalize(), *(f"{word.capitalize()} {unit}" for unit in small[1:10])]
+    hundreds = [
+        f"{small[count]} Hundred" + (f" {small[rest]}" if rest else "")
+        for count in range(1, 10)
+        for rest in range(100)
+    ]
+    return (*small, *hundreds)
+
+
+_BELOW_A_THOUSAND = _below_a_thousand()
 _SCALES = {"crore": _CRORE, "lakh": 100_000, "thousand": 1_000, "hundred": 100}
 _SPELLINGS = {
     **dict.fromkeys(("crores", "cr"), "crore"),
@@ -102,8 +111,11 @@ def rupee_words(amount: Decimal) -> str:
     >>> rupee_words(Decimal("37300000")), rupee_words(Decimal("1.50"))
     ('Rupees Three Crore Seventy Three Lakh Only', 'Rupees One and Paise Fifty Only')
     """
-    amount = _rounded(amount, _PAISE)
-    rupees, paise = divmod(int(amount.copy_abs().scaleb(_PAISE, _PRINT)), 100)
+    if amount == amount.to_integral_value():
+        rupees, paise = abs(int(amount)), 0
+    else:
+        amount = _rounded(amount, _PAISE)
+        rupees, paise = divmod(int(amount.copy_abs().scaleb(_PAISE, _PRINT)), 100)
     parts = []
     if rupees or not paise:
         parts.append(f"Rupees {_whole_words(rupees)}")
@@ -202,31 +214,26 @@ def _rounded(number: Decimal, decimals: int) -> Decimal:
 
 
 def _whole_words(number: int) -> str:
-    groups = []
-    while True:
-        number, rest = divmod(number, _CRORE)
-        groups.append(rest)
-        if not number:
-            break
-    words = _words_below_a_crore(groups.pop())
-    while groups:
-        words.append("Crore")
-        rest = groups.pop()
-        if rest:
-            words += _words_below_a_crore(rest)
-    return " ".join(words)
+    crores, rest = divmod(number, _CRORE)
+    if not crores:
+        return _words_below_a_crore(rest)
+    # Beyond a crore of crores the word is repeated.
+    words = f"{_whole_words(crores)} Crore"
+    return f"{words} {_words_below_a_crore(rest)}" if rest else words
 
 
-def _words_below_a_crore(number: int) -> list[str]:
+def _words_below_a_crore(number: int) -> str:
     """As on a cheque: without commas, hyphens and "and"."""
-    words: list[str] = []
-    for name, scale in (("Lakh", 100_000), ("Thousand", 1_000), ("Hundred", 100)):
-        count, number = divmod(number, scale)
-        if count:
-            words += [*_BELOW_A_HUNDRED[count], name]
-    if number or not words:
-        words += _BELOW_A_HUNDRED[number]
-    return words
+    lakhs, rest = divmod(number, 100_000)
+    thousands, rest = divmod(rest, 1_000)
+    words = []
+    if lakhs:
+        words.append(f"{_BELOW_A_THOUSAND[lakhs]} Lakh")
+    if thousands:
+        words.append(f"{_BELOW_A_THOUSAND[thousands]} Thousand")
+    if rest or not words:
+        words.append(_BELOW_A_THOUSAND[rest])
+    return " ".join(words)
 
 
 def _rupees_and_paise(tokens: list[str]) -> tuple[list[str], list[str]] | None:

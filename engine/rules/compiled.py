@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -98,7 +98,9 @@ class CompiledRuleSet:
     """A rule set ready to run.
 
     `run(inputs, parameters, as_of, rows)` gives the tuple of all slots and the findings raised as
-    `(number of the finding, number of the row or None)`.
+    `(number of the finding, number of the row or None)`. `run_traced` takes also the units that
+    the case decided, the conversions of its facts and the parameters as named values, and gives
+    the trace as well.
     """
 
     resolved: ResolvedRuleSet
@@ -111,6 +113,8 @@ class CompiledRuleSet:
     labels: Mapping[str, str]
     run: Callable[..., Any]
     run_traced: Callable[..., Any]
+    # Parameters by day, once worked out: most cases of a day share them.
+    parameters_by_day: dict[date | None, Any] = field(default_factory=dict)
 
     @cached_property
     def steps_by_address(self) -> Mapping[str, Step]:

@@ -20,7 +20,7 @@ from engine.feel.parser import children, parse_expression, parse_unary_tests
 from engine.rules.compiled import CompiledRuleSet, label_of
 from engine.rules.declarations import Declarations, Formula, Node, exact
 from engine.rules.emission import Emission
-from engine.rules.expressions import OWN_FUNCTIONS, as_condition
+from engine.rules.expressions import OWN_FUNCTIONS, as_condition, raised_in
 from engine.rules.kinds import (
     Kind,
 )
@@ -58,12 +58,18 @@ class _Formulas:
         findings = self._parse_findings()
         finding_order = self._order_findings(findings)
         order = self._order()
+        asked = frozenset(
+            code
+            for _, _, formula in findings.values()
+            if formula is not None
+            for code in raised_in(formula.node)
+        )
         run, slots, steps, compiled = Emission(declared, traced=False).emit(
-            order, findings, finding_order
+            order, findings, finding_order, asked
         )
         if declared.problems:
             return None
-        run_traced, *_ = Emission(declared, traced=True).emit(order, findings, finding_order)
+        run_traced, *_ = Emission(declared, traced=True).emit(order, findings, finding_order, asked)
         return CompiledRuleSet(
             declared.resolved,
             declared.plan(),
@@ -338,7 +344,7 @@ class _Formulas:
                 return
             open_.append(code)
             formula = found[code][2]
-            for other in sorted(_raised_in(formula.node) if formula else ()):
+            for other in sorted(raised_in(formula.node) if formula else ()):
                 if other in found:
                     visit(other)
             open_.pop()
@@ -394,16 +400,3 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, list):
         return ", ".join(_cell_text(item) for item in cell)
     return str(cell)
-
-
-def _raised_in(node: nodes.Node) -> Iterable[str]:
-    if (
-        isinstance(node, nodes.Call)
-        and isinstance(node.function, nodes.Name)
-        and node.function.name == "raised"
-        and isinstance(node.arguments[0], nodes.Literal)
-    ):
-        yield str(node.arguments[0].value)
-        return
-    for child in children(node):
-        yield from _raised_in(child)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +17,7 @@ from engine.rules import runtime
 from engine.rules.compiled import CompiledFinding, Step, label_of
 from engine.rules.contract_paths import Leaf, look_up
 from engine.rules.declarations import AS_OF, Declarations, Formula, Node
-from engine.rules.expressions import Emitted, Emitter, Fault, Symbol
+from engine.rules.expressions import Emitted, Emitter, Fault, Symbol, raised_in
 from engine.rules.kinds import (
     ANY,
     BOOLEAN,
@@ -28,11 +29,21 @@ from engine.rules.kinds import (
 )
 from engine.rules.messages import Placeholder, parse_message
 from engine.rules.source import Entry, Place
+from engine.rules.trace_writing import SCOPE as TRACE_SCOPE
+from engine.rules.trace_writing import TraceWriter, hit_text, variable
 from engine.units.registry import UnitProblem
 
 
-def _variable(prefix: str, address: str) -> str:
-    return prefix + address.replace(".", "__")
+@dataclass(slots=True)
+class _Loop:
+    """A walk over the rows of a table, being filled with statements."""
+
+    table: str
+    before: list[ast.stmt] = field(default_factory=list)
+    sources: dict[str, None] = field(default_factory=dict)
+    body: list[ast.stmt] = field(default_factory=list)
+    results: dict[str, None] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
 
 
 class Emission:
@@ -40,35 +51,115 @@ class Emission:
 
     def __init__(self, declared: Declarations, *, traced: bool) -> None:
         self.declared = declared
-        self.traced = traced
         self.constants: dict[str, Any] = {}
         self.body: list[ast.stmt] = []
         self.slots: dict[str, int] = {}
         self.slot_code: list[ast.expr] = []
-        self.emitted: set[str] = set()
-        self.finding_names: dict[str, tuple[str, str | None]] = {}
+        self.raised: dict[str, str] = {}
+        self.trace = TraceWriter(self) if traced else None
+        self._loop: _Loop | None = None
+        self._noted: set[str] = set()
 
     def emit(
         self,
         order: Sequence[Node],
         findings: Mapping[str, tuple[FindingRule, Entry, Formula | None]],
         finding_order: Sequence[str],
+        asked: frozenset[str],
     ) -> tuple[Callable[..., Any], dict[str, int], tuple[Step, ...], tuple[CompiledFinding, ...]]:
         """The function, where its results are, and what its steps and findings mean."""
         self._load_facts()
         steps = tuple(self._node(node) for node in order)
-        self.body.append(py.assign("found", ast.List([], ast.Load())))
-        compiled = []
-        for number, code in enumerate(finding_order):
-            model, entry, formula = findings[code]
-            compiled.append(self._finding(number, code, model, entry, formula))
-        self.body.append(ast.Return(py.tuple_of([py.tuple_of(self.slot_code), py.load("found")])))
-        scope = {**runtime.SCOPE, **self.constants}
-        parameters = ["inputs", "parameters", AS_OF, "rows"]
+        self.add(py.assign("found", ast.List([], ast.Load())))
+        compiled = {}
+        for number, code in _grouped(finding_order, findings):
+            compiled[number] = self._finding(number, code, *findings[code], asked=code in asked)
+        results = [py.tuple_of(self.slot_code), py.load("found")]
+        if self.trace is not None:
+            results.append(py.call("tuple", py.load("trace")))
+        self.add(ast.Return(py.tuple_of(results)))
         run: Any = types.FunctionType
         if not self.declared.problems:
-            run = py.function(self.declared.resolved.id, parameters, self.body, scope)
-        return run, self.slots, steps, tuple(compiled)
+            scope = {**runtime.SCOPE, **TRACE_SCOPE, **self.constants}
+            run = py.function(self.declared.resolved.id, self._parameters(), self.body, scope)
+        return run, self.slots, steps, tuple(compiled[number] for number in sorted(compiled))
+
+    def _parameters(self) -> list[str]:
+        parameters = ["inputs", "parameters", AS_OF, "rows"]
+        if self.trace is not None:
+            parameters += ["units", "conversions", "named_parameters"]
+        return parameters
+
+    def _unpack(self, names: Sequence[str], source: str) -> None:
+        if names:
+            self.add(py.unpack(names, py.load(source)))
+
+    # ---- statements ---------------------------------------------------------------------------
+
+    def add(self, *statements: ast.stmt) -> None:
+        """Statements of the whole set, behind the rows that are being walked."""
+        self._end_loop()
+        self.body.extend(statements)
+
+    def walk_rows(
+        self,
+        table: str,
+        sources: Iterable[str],
+        body: Sequence[ast.stmt],
+        results: Sequence[str] = (),
+        whole_columns: Iterable[str] = (),
+        before: Sequence[ast.stmt] = (),
+    ) -> None:
+        """Run statements for each row of a table, in one loop with those that stand before.
+
+        Args:
+            table: whose rows.
+            sources: lists walked beside the rows; their items are `r_` variables.
+            body: statements of one row.
+            results: lists that the body's `r_` variables are collected in, None where the table
+                is not known.
+            whole_columns: lists that the body needs complete.
+            before: statements to stand before the loop.
+        """
+        if self._loop is not None and (
+            self._loop.table != table or not self._loop.results.keys().isdisjoint(whole_columns)
+        ):
+            self._end_loop()
+        if self._loop is None:
+            self._loop = _Loop(table)
+        loop = self._loop
+        loop.before += before
+        loop.sources |= {name: None for name in sources if name not in loop.results}
+        loop.body += body
+        loop.results |= dict.fromkeys(results)
+        loop.noted |= self._noted
+        self._noted = set()
+
+    def in_same_loop(self, name: str) -> bool:
+        """Whether a row variable was set by the loop that is being written."""
+        return self._loop is not None and name in self._loop.noted
+
+    def note_in_loop(self, name: str) -> None:
+        """Remember a row variable that the loop about to be written sets."""
+        self._noted.add(name)
+
+    def _end_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        self.body += loop.before
+        rows = py.load(variable("n_", loop.table))
+        known: list[ast.stmt] = [py.assign(name, ast.List([], ast.Load())) for name in loop.results]
+        inner = [*loop.body, *[py.append(name, py.load(f"r_{name}")) for name in loop.results]]
+        targets = [f"r_{name}" for name in loop.sources] or ["_"]
+        lists = [py.load(name) for name in loop.sources] or [rows]
+        known.append(py.for_each(targets, lists, inner))
+        unknown = [py.assign(name, py.NONE) for name in loop.results]
+        self.body.append(py.when(py.is_none(rows), unknown or [ast.Pass()], known))
+
+    def constant(self, value: Any) -> ast.expr:
+        """A value that Python's own syntax cannot hold."""
+        return Emitter(_Names(self, None), self.constants).constant(value)
 
     def slot(self, address: str, code: ast.expr) -> int:
         """Give a result its place in the tuple that comes back."""
@@ -77,29 +168,40 @@ class Emission:
         return self.slots[address]
 
     def _load_facts(self) -> None:
+        """Unpack facts and parameters into variables."""
         plan = self.declared.plan()
-        index = 0
-        for fact in plan.scalars:
+        facts = [*plan.scalars, *(fact for table in plan.tables for fact in table.columns)]
+        names = []
+        for fact in facts:
             given = self.declared.givens.get(fact.address) is fact
-            name = _variable("g_" if given else "v_", fact.address)
-            self.body.append(py.assign(name, py.item(py.load("inputs"), index)))
-            self.slot(f"given {fact.address}" if given else fact.address, py.load(name))
-            index += 1
-        for number, table in enumerate(plan.tables):
-            self.body.append(
-                py.assign(_variable("n_", table.name), py.item(py.load("rows"), number))
-            )
-            for fact in table.columns:
-                given = self.declared.givens.get(fact.address) is fact
-                name = _variable("g_" if given else "v_", fact.address)
-                self.body.append(py.assign(name, py.item(py.load("inputs"), index)))
-                self.slot(f"given {fact.address}" if given else fact.address, py.load(name))
-                index += 1
-        for number, parameter in enumerate(self.declared.parameters):
-            name = _variable("v_", parameter.name)
-            self.body.append(py.assign(name, py.item(py.load("parameters"), number)))
+            names.append(variable("g_" if given else "v_", fact.address))
+            self.slot(f"given {fact.address}" if given else fact.address, py.load(names[-1]))
+        self._unpack(names, "inputs")
+        self._unpack([variable("n_", table.name) for table in plan.tables], "rows")
+        names = [variable("v_", parameter.name) for parameter in self.declared.parameters]
+        for parameter, name in zip(self.declared.parameters, names, strict=True):
             self.slot(parameter.name, py.load(name))
+        self._unpack(names, "parameters")
+        with_findings = {model.each for _, model, _ in self.declared.resolved.models("findings")}
+        for table in plan.tables:
+            if table.name in with_findings:
+                rows = py.load(variable("n_", table.name))
+                self.add(py.assign(variable("i_", table.name), py.call("numbers", rows)))
         self.slot(AS_OF, py.load(AS_OF))
+        if self.trace is not None:
+            write = ast.Attribute(py.load("trace"), "append", ast.Load())
+            self.add(
+                py.assign("trace", ast.List([], ast.Load())),
+                py.assign("write", write),
+            )
+            for address, fact in sorted(self.declared.facts.items()):
+                if fact.as_given is not None:
+                    known = ast.Call(
+                        ast.Attribute(py.load("units"), "get", ast.Load()),
+                        [ast.Constant(address)],
+                        [],
+                    )
+                    self.add(py.assign(variable("w_", address), known))
 
     # ---- values -------------------------------------------------------------------------------
 
@@ -130,22 +232,30 @@ class Emission:
             emitted = emitter.emit(node.formula.node)
             self._report(emitter, node.formula)
             self._check_result(node, emitted, node.formula)
-        result = _variable("v_", node.address)
-        unrounded = _variable("u_", node.address) if self.traced and node.rounding else None
-        calculated = _variable("k_", node.address) if node.given else None
-        given = _variable("g_", node.address) if node.given else None
-        body = self._value_body(node, emitted, "r_" if node.table else "", unrounded, calculated)
-        if node.table is None:
-            self.body += body
-        else:
-            self._loop(
-                node.table,
-                scope.row_reads,
-                body,
-                [name for name in (result, unrounded, calculated) if name],
-                extra=[given] if given else [],
+        result = variable("v_", node.address)
+        unrounded = variable("u_", node.address) if self.trace and node.rounding else None
+        calculated = variable("k_", node.address) if node.given else None
+        prefix = "r_" if node.table else ""
+        body = self._value_body(node, emitted, prefix, unrounded, calculated)
+        sources = set(scope.row_reads.values())
+        if node.given:
+            sources.add(variable("g_", node.address))
+        before: list[ast.stmt] = []
+        if self.trace is not None:
+            formula = ast.Constant(model.formula or "null")
+            traced = unrounded or calculated or result
+            before, behind, lists = self._write_entry(
+                node,
+                scope,
+                formula,
+                py.load(prefix + traced),
+                node.rounding.text if node.rounding else "none",
+                py.load(prefix + variable("g_", node.address)) if node.given else py.NONE,
             )
-        self.emitted.add(node.address)
+            body += behind
+            sources |= lists
+        results = [name for name in (result, unrounded, calculated) if name]
+        self._place(node, scope, before, body, sorted(sources), results)
         unrounded_slot = None
         if node.rounding is not None:
             # Both functions have the same slots; without trace this one stays empty.
@@ -182,7 +292,7 @@ class Emission:
     ) -> list[ast.stmt]:
         """Statements that compute one figure into the variables of its row or of the set."""
         inner = {name: prefix + name for name in (unrounded, calculated) if name}
-        result = prefix + _variable("v_", node.address)
+        result = prefix + variable("v_", node.address)
         body: list[ast.stmt] = []
         code: ast.expr
         if node.rounding is None:
@@ -195,7 +305,7 @@ class Emission:
             rounded = self._rounded(node.rounding, emitted.code)
             code = Emitted(emitted.kind, rounded, emitted.guards).value()
         if calculated:
-            given = py.load(prefix + _variable("g_", node.address))
+            given = py.load(prefix + variable("g_", node.address))
             body.append(py.assign(inner[calculated], code))
             code = py.choose(py.is_none(given), py.load(inner[calculated]), given)
         body.append(py.assign(result, code))
@@ -206,26 +316,49 @@ class Emission:
         self.constants.setdefault(name, rounding.function())
         return py.call(name, code)
 
-    def _loop(
+    def _place(
         self,
-        table: str,
-        row_reads: Mapping[str, str],
+        node: Node,
+        scope: _Names,
+        before: Sequence[ast.stmt],
         body: Sequence[ast.stmt],
+        sources: Sequence[str],
         results: Sequence[str],
-        extra: Sequence[str] = (),
     ) -> None:
-        """Run the body for each row; lists of the results, None where the table is not known."""
-        rows = _variable("n_", table)
-        unknown = [py.assign(name, py.NONE) for name in results]
-        known: list[ast.stmt] = [py.assign(name, ast.List([], ast.Load())) for name in results]
-        inner = [*body, *[py.append(name, py.load(f"r_{name}")) for name in results]]
-        sources = [*dict.fromkeys([*row_reads.values(), *extra])]
-        if sources:
-            targets = [f"r_{name}" for name in sources]
-            known.append(py.for_each(targets, [py.load(name) for name in sources], inner))
-        else:
-            known.append(py.for_each(["_"], [py.load(rows)], inner))
-        self.body.append(py.when(py.is_none(py.load(rows)), unknown, known))
+        """Put the statements of a value or decision where they belong."""
+        if node.table is None:
+            self.add(*before, *body)
+            return
+        if self.trace is not None:
+            results = [*results, variable("m_", node.address)]
+        self.walk_rows(node.table, sources, body, results, scope.whole_columns(), before)
+
+    def _write_entry(
+        self,
+        node: Node,
+        scope: _Names,
+        formula: ast.expr,
+        unrounded: ast.expr,
+        rounding: str | None,
+        given: ast.expr,
+    ) -> tuple[list[ast.stmt], list[ast.stmt], set[str]]:
+        assert self.trace is not None
+        if node.table is not None:
+            # Whether a row's inputs are named already depends on the loop they would stand in.
+            self.walk_rows(node.table, (), (), (), scope.whole_columns())
+        section = "decisions" if isinstance(node.model, Decision) else "values"
+        return self.trace.entry(
+            node.address,
+            node.table,
+            node.kind,
+            scope.reads,
+            rule=f"{self.declared.resolved.reference}/{section}/{node.address}",
+            source=node.model.source or "",
+            formula=formula,
+            unrounded=unrounded,
+            rounding=rounding,
+            given=given,
+        )
 
     def _check_result(self, node: Node, emitted: Emitted, formula: Formula) -> None:
         got, want = emitted.kind, node.kind
@@ -273,7 +406,7 @@ class Emission:
                 parts.append(emitter.exactly_true(condition))
                 self._report(emitter, formula)
             tests.append(py.both(parts))
-        result, hits = _variable("v_", node.address), _variable("h_", node.address)
+        result, hits = variable("v_", node.address), variable("h_", node.address)
         prefix = "r_" if node.table else ""
         outcomes = [self._outcome(value) for value in node.outcomes]
         body = _decision_body(model, tests, outcomes, prefix + result, prefix + hits)
@@ -283,11 +416,27 @@ class Emission:
                 model.hit, model.aggregate, tuple(node.outcomes), model.one_of or ()
             )
             body.append(py.assign(prefix + result, py.call(decide, py.load(prefix + hits))))
-        if node.table is None:
-            self.body += body
-        else:
-            self._loop(node.table, scope.row_reads, body, [result, hits])
-        self.emitted.add(node.address)
+        sources = set(scope.row_reads.values())
+        before: list[ast.stmt] = []
+        if self.trace is not None:
+            texts = tuple(
+                hit_text(model.hit, len(model.rows), number) for number in range(len(model.rows))
+            )
+            text = py.call(
+                "hit_text",
+                ast.Constant(model.hit),
+                ast.Constant(len(model.rows)),
+                py.load(prefix + hits),
+            )
+            if model.hit == "first":
+                none = ast.Constant(hit_text(model.hit, len(model.rows), None))
+                hit = py.load(prefix + hits)
+                found = ast.Subscript(self.constant(texts), hit, ast.Load())
+                text = py.choose(py.is_none(hit), none, found)
+            before, behind, lists = self._write_entry(node, scope, text, py.NONE, None, py.NONE)
+            body += behind
+            sources |= lists
+        self._place(node, scope, before, body, sorted(sources), [result, hits])
         hits_slot = self.slot(f"hits {node.address}", py.load(hits))
         return Step(
             node.address,
@@ -314,38 +463,41 @@ class Emission:
     def _outcome(self, value: Any) -> ast.expr:
         if value is None or isinstance(value, bool | str):
             return ast.Constant(value)
-        return Emitter(_Names(self, None), self.constants).constant(value)
+        return self.constant(value)
 
     # ---- findings -----------------------------------------------------------------------------
 
     def _finding(
-        self, number: int, code: str, model: FindingRule, entry: Entry, formula: Formula | None
+        self,
+        number: int,
+        code: str,
+        model: FindingRule,
+        entry: Entry,
+        formula: Formula | None,
+        *,
+        asked: bool,
     ) -> CompiledFinding:
         scope = _Names(self, model.each)
         emitter = Emitter(scope, self.constants, in_condition=True)
         test: ast.expr = py.FALSE
         if formula is not None:
+            if any(raised_in(formula.node)):
+                self.add()
             test = emitter.exactly_true(formula.node)
             self._report(emitter, formula)
         raised = f"f_{code}"
-        mark = py.assign(raised, py.TRUE)
-        note = ast.Expr(
-            ast.Call(
-                ast.Attribute(py.load("found"), "append", ast.Load()),
-                [
-                    py.tuple_of(
-                        [ast.Constant(number), py.load("row_number") if model.each else py.NONE]
-                    )
-                ],
-                [],
-            )
-        )
-        self.body.append(py.assign(raised, py.FALSE))
+        before = [py.assign(raised, py.FALSE)] if asked else []
+        mark = [py.assign(raised, py.TRUE)] if asked else []
+        count = variable("i_", model.each or "")
+        row = py.load(f"r_{count}") if model.each else py.NONE
+        note = py.append("found", py.tuple_of([ast.Constant(number), row]))
+        body = py.when(test, [*mark, note])
         if model.each is None:
-            self.body.append(py.when(test, [mark, note]))
+            self.add(*before, body)
         else:
-            self._finding_loop(model.each, scope, test, [mark, note])
-        self.finding_names[code] = (raised, model.each)
+            sources = sorted({*scope.row_reads.values(), count})
+            self.walk_rows(model.each, sources, [body], (), scope.whole_columns(), before)
+        self.raised[code] = raised
         reads = dict(scope.reads)
         message = self._message(model, entry)
         return CompiledFinding(
@@ -358,22 +510,6 @@ class Emission:
             self._finding_fields(model, entry),
             model.source or "",
             tuple(reads.values()),
-        )
-
-    def _finding_loop(
-        self, table: str, scope: _Names, test: ast.expr, then: list[ast.stmt]
-    ) -> None:
-        rows = py.load(_variable("n_", table))
-        sources = list(dict.fromkeys(scope.row_reads.values()))
-        lists = [rows, *[py.load(name) for name in sources]]
-        count: ast.stmt = ast.AugAssign(
-            ast.Name("row_number", ast.Store()), ast.Add(), ast.Constant(1)
-        )
-        loop = py.for_each(
-            ["_", *[f"r_{name}" for name in sources]], lists, [count, py.when(test, then)]
-        )
-        self.body.append(
-            py.when(py.is_not_none(rows), [py.assign("row_number", ast.Constant(-1)), loop])
         )
 
     def _message(self, model: FindingRule, entry: Entry) -> tuple[str | Placeholder, ...]:
@@ -449,6 +585,27 @@ class Emission:
         return isinstance(look_up(name), Leaf)
 
 
+def _grouped(
+    finding_order: Sequence[str], findings: Mapping[str, tuple[FindingRule, Entry, Formula | None]]
+) -> list[tuple[int, str]]:
+    """Findings with their numbers: those of one table together, those that follow from others last."""
+    numbered = list(enumerate(finding_order))
+    follows = {
+        code
+        for code, (_, _, formula) in findings.items()
+        if formula is not None and any(raised_in(formula.node))
+    }
+    first = [item for item in numbered if item[1] not in follows]
+    first.sort(key=lambda item: (findings[item[1]][0].each or "", item[0]))
+    return first + [item for item in numbered if item[1] in follows]
+
+
+def _split(read: str) -> tuple[str, str]:
+    """The variable prefix and the bare address of something read: `given fmv` is `g_`, `fmv`."""
+    which, _, bare = read.rpartition(" ")
+    return {"": "v_", "given": "g_", "calculated": "k_"}[which], bare
+
+
 def _title(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
@@ -500,7 +657,7 @@ class _Names:
         if kind is None or "." in name:
             return None
         self.reads[name] = name
-        code = py.load(AS_OF) if name == AS_OF else py.load(_variable("v_", name))
+        code = py.load(AS_OF) if name == AS_OF else py.load(variable("v_", name))
         return Symbol(name, kind, code)
 
     def column(self, table: str, column: str) -> Symbol | None:
@@ -509,19 +666,19 @@ class _Names:
         if kind is None:
             return None
         self.reads[address] = address
-        return Symbol(address, kind.of_many(), py.load(_variable("v_", address)))
+        return Symbol(address, kind.of_many(), py.load(variable("v_", address)))
 
     def row(self, column: str) -> Symbol | None:
         address = f"{self.table}.{column}"
         if column == "id" and self.table and address not in self.declared.kinds:
-            name = _variable("n_", self.table)
+            name = variable("n_", self.table)
             self.row_reads[address] = name
             return Symbol(address, TEXT, py.load(f"r_{name}"), may_be_null=False)
         kind = self.declared.kinds.get(address) if self.table else None
         if kind is None:
             return None
         self.reads[f"row.{column}"] = address
-        name = _variable("v_", address)
+        name = variable("v_", address)
         self.row_reads[address] = name
         return Symbol(address, kind, py.load(f"r_{name}"))
 
@@ -538,7 +695,7 @@ class _Names:
             return None
         kind = self.declared.kinds[full]
         self.reads[f"{which}({address})"] = f"{which} {full}"
-        name = _variable(prefix, full)
+        name = variable(prefix, full)
         if in_row:
             self.row_reads[f"{which} {full}"] = name
             return Symbol(full, kind, py.load(f"r_{name}"))
@@ -555,20 +712,33 @@ class _Names:
             if column in columns or not columns
         ]
         self.reads[table] = table
-        lists = py.tuple_of([py.load(_variable("v_", f"{table}.{name}")) for name in names])
+        lists = py.tuple_of([py.load(variable("v_", f"{table}.{name}")) for name in names])
         code = py.call(
             "contexts",
-            py.load(_variable("n_", table)),
+            py.load(variable("n_", table)),
             py.tuple_of([ast.Constant(name) for name in names]),
             lists,
         )
         return Symbol(table, Kind("context", many=True), code)
 
     def raised(self, code: str) -> Symbol | None:
-        if code not in self.emission.finding_names:
+        name = self.emission.raised.get(code)
+        if name is None:
             return None
-        name, _ = self.emission.finding_names[code]
         return Symbol(code, BOOLEAN, py.load(name), may_be_null=False)
+
+    def whole_columns(self) -> set[str]:
+        """The lists that the expression reads as a whole."""
+        columns: set[str] = set()
+        for name, read in self.reads.items():
+            prefix, bare = _split(read)
+            if bare in self.declared.tables:
+                columns.update(
+                    variable("v_", f"{bare}.{column}") for column in self.declared.columns[bare]
+                )
+            elif "." in bare and "row." not in name:
+                columns.add(variable(prefix, bare))
+        return columns
 
     def spellings(self) -> Iterable[str]:
         yield from self.declared.kinds

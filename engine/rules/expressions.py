@@ -131,7 +131,20 @@ class Emitted:
         """One Python expression, None where a guard is true."""
         if not self.guards:
             return self.code
-        return py.choose(py.either(self.guards), py.NONE, self.code)
+        return self._guarded_alone() or py.choose(py.either(self.guards), py.NONE, self.code)
+
+    def _guarded_alone(self) -> ast.expr | None:
+        """A variable, or what was bound to one, if its own being null is the only guard."""
+        (first, *more) = self.guards
+        if more or not isinstance(self.code, ast.Name):
+            return None
+        if ast.dump(first) == ast.dump(py.is_none(self.code)):
+            return self.code
+        if isinstance(first, ast.Compare) and isinstance(first.left, ast.NamedExpr):
+            bound = first.left
+            if bound.target.id == self.code.id and isinstance(first.ops[0], ast.Is):
+                return bound.value
+        return None
 
 
 NOTHING = Emitted(ANY, py.NONE)
@@ -195,9 +208,11 @@ class Emitter:
             test = self.exactly_true(node.body)
         finally:
             self.scope = outer
-        function = "any" if node.quantifier == "some" else "all"
         walk_items = py.generator(test, name, domain.code)
-        return py.both([py.is_not_none(domain.code), py.call(function, walk_items)])
+        if node.quantifier == "some":
+            # Of no items, none satisfies: an empty list is passed over like an unknown one.
+            return py.both([domain.code, py.call("any", walk_items)])
+        return py.both([py.is_not_none(domain.code), py.call("all", walk_items)])
 
     def fault(self, code: str, what: str, node: nodes.Node, why: str, fix: str) -> Emitted:
         """Note what is wrong at a node; yields nothing known, so that the walk goes on."""
@@ -313,6 +328,20 @@ def walk(node: nodes.Node) -> Iterable[nodes.Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def raised_in(node: nodes.Node) -> Iterable[str]:
+    """The codes of the findings that an expression asks about."""
+    if (
+        isinstance(node, nodes.Call)
+        and isinstance(node.function, nodes.Name)
+        and node.function.name == "raised"
+        and isinstance(node.arguments[0], nodes.Literal)
+    ):
+        yield str(node.arguments[0].value)
+        return
+    for child in children(node):
+        yield from raised_in(child)
 
 
 def free_names(node: nodes.Node, local: frozenset[str]) -> Iterable[nodes.Name]:
@@ -543,6 +572,9 @@ def _comparison(emitter: Emitter, node: nodes.Comparison) -> Emitted:
         return _equality(emitter, node, left, right)
     if left.kind.many or right.kind.many:
         return emitter.general(node)
+    counted = _counted(emitter, node)
+    if counted is not None:
+        return counted
     if left.kind.is_open or right.kind.is_open:
         return emitter.bound(
             BOOLEAN,
@@ -552,6 +584,26 @@ def _comparison(emitter: Emitter, node: nodes.Comparison) -> Emitted:
         return NOTHING
     code = py.compare(left.code, _COMPARE[node.operator](), right.code)
     return Emitted(BOOLEAN, code, _joined(left.guards, right.guards))
+
+
+def _counted(emitter: Emitter, node: nodes.Comparison) -> Emitted | None:
+    """`count(column) > 0`: the column's length is compared, without making a number of it."""
+    call, limit = node.left, node.right
+    if (
+        not isinstance(call, nodes.Call)
+        or call.function != nodes.Name("count")
+        or len(call.arguments) != 1
+        or not isinstance(limit, nodes.Literal)
+        or not isinstance(limit.value, Decimal)
+        or limit.value != int(limit.value)
+    ):
+        return None
+    column = emitter.emit(call.arguments[0])
+    if not column.kind.many:
+        return None
+    length = py.call("len", column.code)
+    code = py.compare(length, _COMPARE[node.operator](), ast.Constant(int(limit.value)))
+    return Emitted(BOOLEAN, code, (py.is_none(column.code),))
 
 
 def _equality(emitter: Emitter, node: nodes.Comparison, left: Emitted, right: Emitted) -> Emitted:

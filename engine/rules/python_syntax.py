@@ -29,6 +29,12 @@ def assign(name: str, value: Expr) -> Stmt:
     return ast.Assign([ast.Name(name, ast.Store())], value)
 
 
+def unpack(names: Sequence[str], values: Expr) -> Stmt:
+    """`a, b, c = values`."""
+    targets: list[Expr] = [ast.Name(name, ast.Store()) for name in names]
+    return ast.Assign([ast.Tuple(targets, ast.Store())], values)
+
+
 def bind(name: str, value: Expr) -> Expr:
     """`(name := value)`."""
     return ast.NamedExpr(ast.Name(name, ast.Store()), value)
@@ -112,6 +118,13 @@ def dict_of(items: Mapping[str, Expr]) -> Expr:
 def item(sequence: Expr, index: int) -> Expr:
     """`sequence[index]`."""
     return ast.Subscript(sequence, ast.Constant(index), ast.Load())
+
+
+def joined(before: str, middle: Expr, behind: str) -> Expr:
+    """`before + middle + behind`, of texts."""
+    return ast.BinOp(
+        ast.BinOp(ast.Constant(before), ast.Add(), middle), ast.Add(), ast.Constant(behind)
+    )
 
 
 def append(target: str, value: Expr) -> Stmt:

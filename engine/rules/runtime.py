@@ -25,14 +25,21 @@ _COMPARISONS = {
 
 def total(items: Sequence[Decimal | None] | None) -> Decimal | None:
     """The sum; 0 for no items, null if the list or any item is not known."""
-    if items is None or None in items:
+    if items is None:
         return None
-    return sum([item for item in items if item is not None], _ZERO)
+    try:
+        return sum(items, _ZERO)  # type: ignore[type-var]
+    except TypeError:  # an item is null
+        return None
 
 
 def least_known(*items: Decimal | None) -> Decimal | None:
     """The least of those that are known; null if none is."""
-    return min((item for item in items if item is not None), default=None)
+    least = None
+    for item in items:
+        if item is not None and (least is None or item < least):
+            least = item
+    return least
 
 
 def count(items: Sequence[Any] | None) -> Decimal | None:
@@ -58,6 +65,11 @@ def years_between(start: date, end: date) -> Decimal:
     elif months < 0 and end.day > start.day:
         months += 1
     return Decimal(int(months / 12))
+
+
+def numbers(rows: Sequence[str] | None) -> range | None:
+    """The rows' numbers, from 0."""
+    return None if rows is None else range(len(rows))
 
 
 def contexts(
@@ -159,13 +171,16 @@ SCOPE: Mapping[str, Any] = {
     "equal": equal,
     "evaluate_node": evaluate_node,
     "least_known": least_known,
+    "len": len,
     "max": max,
     "max_of": max_of,
     "min": min,
     "min_of": min_of,
+    "numbers": numbers,
     "ordered": ordered,
     "rupee_words": rupee_words,
     "total": total,
+    "tuple": tuple,
     "years_between": years_between,
     "zip": zip,
 }

@@ -96,6 +96,7 @@ class Conversion:
     factor: Decimal
     _times: Decimal | None
     _over: Decimal | None
+    basis: str
 
     @property
     def definition(self) -> str:
@@ -142,6 +143,13 @@ class Converted(NamedTuple):
     def source(self) -> str:
         """Where the worths come from, for the report to print."""
         return _joined(*(step.source for step in self.steps))
+
+    @property
+    def basis(self) -> str:
+        """What the conversion rests on, with where that comes from."""
+        if len(self.steps) == 1:
+            return self.steps[0].basis
+        return _joined(self.definition, self.source)
 
     @property
     def disputed(self) -> bool:
@@ -273,7 +281,9 @@ class UnitRegistry:
             times, over = factor, None
         else:
             times, over = Decimal(ratio.numerator), Decimal(ratio.denominator)
-        return Conversion(source, wanted, factor, times, over)
+        definition = _joined(source.definition, wanted.definition)
+        basis = _joined(definition, _joined(source.source, wanted.source))
+        return Conversion(source, wanted, factor, times, over, basis)
 
     def convert(
         self,

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from contracts.banks import Banks
 from contracts.land_units import LandUnits
 from contracts.problems import render_problems

@@ -58,7 +58,7 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     assert figures is not None, "the case has a rule set"
     parameters = parameters_on(figures.compiled, as_of, {})
     run = partial(run_rule_set, figures.compiled, figures.facts, parameters, as_of)
-    form = zen_form(figures.compiled)
+    form = zen_form(figures)
     facts = request(figures)
     graph = zen.ZenEngine().create_decision(json.dumps(form.graph))
     expression = zen.compile_expression(form.expression)
@@ -71,6 +71,7 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
             "trace": partial(run, traced=True),
             "plain": partial(run, traced=False),
             "graph": partial(graph.evaluate, facts),
+            "graph from text": partial(graph.evaluate, json.dumps(facts)),
             "traced graph": partial(graph.evaluate, facts, {"trace": True}),
             "expression": partial(expression.evaluate, facts),
         },
@@ -85,6 +86,12 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
         (
             Line(with_trace, best["trace"], "zen-engine, decision graph", best["graph"], 1 / 5),
             Line(untraced, best["plain"], "zen-engine, decision graph", best["graph"], 1 / 20),
+            Line(
+                with_trace,
+                best["trace"],
+                "zen-engine, graph from JSON text",
+                best["graph from text"],
+            ),
             Line(
                 with_trace, best["trace"], "zen-engine, graph with its trace", best["traced graph"]
             ),

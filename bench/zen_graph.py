@@ -1,8 +1,9 @@
 """A compiled rule set as the decision graph that an author would draw for zen-engine.
 
-Scalar values stand in expression nodes in the order of computing, each table's columns in an
-expression node that loops over its rows, decisions in decision tables, and the conditions of all
-findings in one last expression node. The same set is also written as one single expression.
+Parameters are constants of the first expression node, scalar values stand in further ones in the
+order of computing, each table's columns in one that loops over its rows, decisions in decision
+tables, and the conditions of all findings in the last expression node. The same set is also
+written as one single expression.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ class ZenForm:
     left_out: Mapping[str, str]
 
 
-def zen_form(compiled: CompiledRuleSet) -> ZenForm:
-    """The rule set for zen-engine, what it cannot say left out."""
-    return _Author(compiled).write()
+def zen_form(figures: Figures) -> ZenForm:
+    """The rule set of a run for zen-engine, what ZEN cannot say left out.
+
+    The run's parameters are constants of the set, as they are in its files.
+    """
+    parameters = {name: used.value for name, used in figures.parameters.items()}
+    return _Author(figures.compiled, parameters).write()
 
 
 @dataclass(slots=True)
@@ -51,6 +56,7 @@ class _Author:
     """Parses the set's texts once more and writes both forms."""
 
     compiled: CompiledRuleSet
+    parameters: Mapping[str, Decimal | None]
     formulas: dict[str, nodes.Node] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     conditions: dict[str, nodes.Node] = field(default_factory=dict)
@@ -81,19 +87,17 @@ class _Author:
         scalars = frozenset(name for name in self.compiled.kinds if "." not in name)
         return scalars | self.tables | OWN_FUNCTIONS | {"row"}
 
+    def constants(self) -> dict[str, str]:
+        """The parameters that have a value, as ZEN literals."""
+        return {name: plain(value) for name, value in self.parameters.items() if value is not None}
+
     def always_known(self, table: str) -> bool:
         """Whether a table that the case does not give is empty."""
         return any(item.absent_is_empty for item in self.compiled.plan.tables if item.name == table)
 
-    @property
-    def certain(self) -> frozenset[str]:
-        """Parameters that have a value on every day, so that nobody guards them."""
-        return frozenset(
-            parameter.name
-            for parameter in self.compiled.parameters
-            if all(entry.value and entry.until is None for entry in parameter.entries)
-            and parameter.entries[0].start is None
-        )
+    def is_certain(self, address: str) -> bool:
+        """Whether a name stands for a number other than zero in every case: nobody guards those."""
+        return bool(self.parameters.get(address))
 
     def asks_for_calculated(self, address: str) -> bool:
         """Whether anything compares the formula's figure with the one that the case states."""
@@ -276,7 +280,7 @@ class _Graph:
         return f"{self._before}.{address}" if self.loop else address
 
     def is_certain(self, address: str) -> bool:
-        return address in self.author.certain
+        return self.author.is_certain(address)
 
     def own(self, column: str) -> str:
         if self.in_row:
@@ -300,6 +304,7 @@ class _Graph:
 
     def written(self) -> dict[str, Any]:
         self.drawn = [{"id": "request", "name": REQUEST, "type": "inputNode", "content": {}}]
+        self._expressions("parameters", self.author.constants(), None)
         for phase in self.phases:
             if phase.steps[0].is_decision:
                 self._decision_table(phase)
@@ -441,7 +446,7 @@ class _Single:
         return address
 
     def is_certain(self, address: str) -> bool:
-        return address in self.author.certain
+        return self.author.is_certain(address)
 
     def own(self, column: str) -> str:
         return f"own_{column}" if column in self.columns else f"row.{column}"
@@ -458,7 +463,7 @@ class _Single:
 
     def written(self) -> str:
         translation = Translation(self, self.author.tables)
-        lines: list[str] = []
+        lines = [f"{name} = {value}" for name, value in self.author.constants().items()]
         results: dict[str, str] = {}
         for phase in self.phases:
             if phase.table is not None:
@@ -533,17 +538,13 @@ class _Single:
 
 
 def request(figures: Figures) -> dict[str, Any]:
-    """The facts and parameters of a run as zen-engine takes them; what is not known is left out.
+    """The facts of a run as zen-engine takes them; what is not known is left out.
 
     Days are milliseconds since 1970, which ZEN compares as numbers.
     """
     plan = figures.compiled.plan
     found: dict[str, Any] = {}
-    named = [
-        *_named(figures, (fact.address for fact in plan.scalars)),
-        *((parameter.name, parameter.name) for parameter in figures.compiled.parameters),
-    ]
-    for key, address in named:
+    for key, address in _named(figures, (fact.address for fact in plan.scalars)):
         value = figures.raw(address)
         if value is not None:
             found[key] = _plain(value)

@@ -1,0 +1,74 @@
+# ZenOps: `make` lists what can be made.
+PYTHON ?= python3
+BIN := .venv/bin
+SPECIMEN := fixtures/cases/specimen-house
+# A marker beside the environment says which lock it was filled from.
+READY := .venv/.filled
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-durable feel-fuzz check golden golden-check bench docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("ZenOps needs Python 3.11 to 3.14; name one: make PYTHON=python3.11" if not (3, 11) <= sys.version_info < (3, 15) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+setup: $(READY) ## fill .venv, so that .venv/bin/zenops runs
+
+demo: $(READY) ## evaluate the specimen case and freeze it into a verified bundle
+	@$(BIN)/python scripts/draw_specimen_photographs.py
+	@mkdir -p build
+	@$(BIN)/zenops build $(SPECIMEN) -o build/specimen-house.zip
+	@$(BIN)/zenops verify build/specimen-house.zip --recompute
+
+test: $(READY) ## all tests that need no system package
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Python below 3.13
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-durable.lock
+	$(BIN)/python -m pytest -q tests/durable
+
+feel-fuzz: $(READY) ## a million generated FEEL expressions
+	ZENOPS_FEEL_EXPRESSIONS=1000000 $(BIN)/python -m pytest -q tests/feel/test_generated_expressions.py
+
+check: $(READY) ## style, types, imports, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict rules profiles fixtures
+	$(BIN)/python scripts/write_schemas.py --check
+	$(BIN)/python scripts/write_error_docs.py --check
+	$(BIN)/python scripts/write_unit_table.py --check
+	$(BIN)/python scripts/write_profile_table.py --check
+
+golden: $(READY) ## write the expected results of the fixture cases
+	$(BIN)/python scripts/draw_specimen_photographs.py
+	$(BIN)/zenops golden update
+
+golden-check: $(READY) ## compare the fixture cases with their expected results
+	$(BIN)/python scripts/draw_specimen_photographs.py
+	$(BIN)/zenops golden check
+
+bench: $(READY) ## measure against named rivals, as ratios
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	$(BIN)/python -m bench
+
+docs: $(READY) ## write the generated pages and schemas
+	$(BIN)/python scripts/write_schemas.py
+	$(BIN)/python scripts/write_error_docs.py
+	$(BIN)/python scripts/write_unit_table.py
+	$(BIN)/python scripts/write_profile_table.py
+
+lock: $(READY) ## resolve the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra durable --no-emit-package zenops pyproject.toml -o requirements-durable.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra bench pyproject.toml -o requirements-bench.lock
+
+clean: ## take away what was built
+	rm -rf build .venv

@@ -12,25 +12,27 @@ if TYPE_CHECKING:
 
 def repeated_rows(document: Document, at: Path = ()) -> list[Problem]:
     """A problem for each row, in any list below a path, whose `id` an earlier row has."""
+    inside: Any = document.value
+    for step in at:
+        inside = inside.get(step) if isinstance(inside, dict) else None
     found: list[Problem] = []
-
-    def walk(value: Any, path: Path) -> None:
+    open_: list[tuple[Any, Path]] = [(inside, at)] if isinstance(inside, dict) else []
+    # A list of what is still to be seen: a function inside this one that calls itself would keep
+    # the whole document until the garbage collector comes.
+    while open_:
+        value, path = open_.pop()
         if isinstance(value, dict):
             for key, inner in value.items():
                 # A checklist has the bank's shape; an `id` in it names nothing of ours.
                 if isinstance(inner, dict | list) and key != "checklist_json":
-                    walk(inner, (*path, key))
+                    open_.append((inner, (*path, key)))
         else:
-            found.extend(repeated(document, value, path, "id"))
-            for index, inner in enumerate(value):
-                if isinstance(inner, dict | list):
-                    walk(inner, (*path, index))
-
-    inside: Any = document.value
-    for step in at:
-        inside = inside.get(step) if isinstance(inside, dict) else None
-    if isinstance(inside, dict):
-        walk(inside, at)
+            found += repeated(document, value, path, "id")
+            open_ += [
+                (inner, (*path, index))
+                for index, inner in enumerate(value)
+                if isinstance(inner, dict | list)
+            ]
     return found
 
 

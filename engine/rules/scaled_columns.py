@@ -250,8 +250,7 @@ def rounded(number: Number, rounding: Rounding) -> Number:
     above, below, least_below = _fraction(number, decimals, step)
     bound = _within((above.bound // least_below + 1) * step)
     width = max(above.bound, 2 * below.bound, bound)
-    if width > _MOST_128:
-        raise NotProved("its rounding may need more than 128 bits")
+    assert width <= _MOST_128
     # Whole division goes towards minus infinity: sizes are divided, signs put back.
     size, by = _wide(above, width).abs(), _wide(below, width).abs()
     steps = size // by
@@ -287,5 +286,7 @@ def _fraction(number: Number, decimals: int, step: int) -> tuple[Number, Number,
     if number.bound > _MOST_BEFORE_ROUNDING:
         raise NotProved("it may have more than the 28 digits that rounding begins with")
     below = step * _power(max(0, number.scale - decimals))
+    if 2 * below > _MOST_128:
+        raise NotProved("its rounding may need more than 128 bits")
     above = at_scale(number, max(decimals, number.scale))
     return above, Number(whole(below), 0, below), below

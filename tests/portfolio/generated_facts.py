@@ -7,7 +7,7 @@ negatives; a third of everything is not known.
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from hypothesis import strategies as st
 
@@ -23,13 +23,15 @@ def seeds() -> st.SearchStrategy[random.Random]:
     return st.integers(0, 2**64).map(random.Random)
 
 
-def facts_of(compiled: CompiledRuleSet, chance: random.Random, *, most_rows: int = 3) -> Facts:
-    """One case's facts as `read_facts` would give them."""
+def facts_of(
+    compiled: CompiledRuleSet, chance: random.Random, *, most_rows: int = 3, decimals: int = 4
+) -> Facts:
+    """One case's facts as `read_facts` would give them; numbers have at most so many decimals."""
     pool = [value for value in _parameter_values(compiled) if value is not None]
     known = chance.choice([0.4, 0.7, 0.95])
     facts = Facts([], {}, {})
     for fact in compiled.plan.scalars:
-        facts.values.append(_value(compiled, fact, chance, pool, known))
+        facts.values.append(_value(compiled, fact, chance, pool, known, decimals))
     for table in compiled.plan.tables:
         count = chance.randint(-1, most_rows)
         if count < 0 and not table.absent_is_empty:
@@ -38,7 +40,9 @@ def facts_of(compiled: CompiledRuleSet, chance: random.Random, *, most_rows: int
             continue
         ids = facts.rows[table.name] = [f"row-{number}" for number in range(count)]
         for column in table.columns:
-            facts.values.append([_value(compiled, column, chance, pool, known) for _ in ids])
+            facts.values.append(
+                [_value(compiled, column, chance, pool, known, decimals) for _ in ids]
+            )
     return facts
 
 
@@ -55,7 +59,7 @@ def _parameter_values(compiled: CompiledRuleSet) -> Iterator[Decimal | None]:
         yield from (entry.value for entry in parameter.entries)
 
 
-def _value(compiled, fact: Fact, chance: random.Random, pool, known: float):
+def _value(compiled, fact: Fact, chance: random.Random, pool, known: float, decimals: int):
     if chance.random() > known:
         return None
     if fact.type in {"text", "unit"}:
@@ -68,17 +72,18 @@ def _value(compiled, fact: Fact, chance: random.Random, pool, known: float):
         return [chance.choice(_TEXTS) for _ in range(chance.randint(0, 2))]
     if fact.type == "list of date":
         return [_day(chance) for _ in range(chance.randint(0, 2))]
-    return number(fact, chance, pool)
+    return number(fact, chance, pool, decimals)
 
 
 def _day(chance: random.Random) -> date:
     return chance.choice(_DAYS) + timedelta(days=chance.randint(-1, 1))
 
 
-def number(fact: Fact, chance: random.Random, pool) -> Decimal:
-    """A number within the fact's bounds; without bounds, within ten million."""
-    least = fact.least if fact.least is not None else -(fact.most or Decimal(10) ** 7)
-    most = fact.most if fact.most is not None else Decimal(10) ** 7
+def number(fact: Fact, chance: random.Random, pool, decimals: int) -> Decimal:
+    """A number within the fact's bounds; without bounds, within ten million (shares within one)."""
+    wide = Decimal(1) if fact.measure == "1" else Decimal(10) ** 7
+    most = fact.most if fact.most is not None else wide
+    least = fact.least if fact.least is not None else -most
     kind = chance.randint(0, 5)
     if kind == 0:
         found = chance.choice([least, most, Decimal(0), Decimal(1), Decimal("-0.5")])
@@ -92,6 +97,7 @@ def number(fact: Fact, chance: random.Random, pool) -> Decimal:
         share = Decimal(chance.randint(0, 1000)) / 1000
         found = (least + (most - least) * share).quantize(Decimal("0.01"))
     else:
-        digits = chance.randint(0, 4)
-        found = Decimal(chance.randint(1, 10**7)).scaleb(-digits)
-    return min(max(found, least), most)
+        found = Decimal(chance.randint(1, 10**7)).scaleb(-chance.randint(0, decimals))
+    found = min(max(found, least), most)
+    step = Decimal(1).scaleb(-decimals)
+    return found if kind == 0 else found.quantize(step, ROUND_DOWN)

@@ -25,11 +25,11 @@ def compiled(text: str) -> CompiledRuleSet:
     document = read_yaml(HEAD + text, "made.yaml")
     source, problems = read_rule_set([document])
     shown = render_problems([*document.problems, *problems], {"made.yaml": document.text})
-    assert shown == ""
+    assert shown == "", shown
     units, _ = validate(LandUnits, read_yaml((ROOT / "rules/units.yaml").read_text(), "units"))
     catalogue, problems = make_catalogue([source], units=units)
-    problems = [*problems, *catalogue.check()]
-    assert render_problems(problems, {"made.yaml": document.text}) == ""
+    shown = render_problems([*problems, *catalogue.check()], {"made.yaml": document.text})
+    assert shown == "", shown
     (rule_set,) = catalogue.rule_sets.values()
     return catalogue.compiled(rule_set)
 

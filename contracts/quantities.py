@@ -147,13 +147,15 @@ def _term(number: Decimal, words: str) -> tuple[Decimal, str | None]:
 
 def spelled(unit: str) -> str:
     """A unit in the one spelling used inside: `%` becomes `percent`, `Rs per sqft` `INR/sqft`."""
-    unit = re.sub(r"\s*(?:/|\bper\b)\s*", "/", unit.strip())
+    unit = unit.strip()
+    if unit.lower() in {"%", "percent", "per cent"}:
+        return "percent"
+    # What is so much "per sqft" is money: nothing else here is counted per unit.
+    unit = re.sub(r"^per\s+", "INR/", unit)
+    unit = re.sub(r"\s*(?:/|\bper\b)\s*", "/", unit)
     head, slash, denominator = unit.partition("/")
-    if head in RUPEE_WORDS or (slash and not head):
-        # What is so much "per sqft" is money: nothing else here is counted per unit.
+    if head in RUPEE_WORDS:
         head = "INR"
-    if head == "%":
-        head = "percent"
     return head + slash + denominator
 
 

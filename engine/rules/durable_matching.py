@@ -121,11 +121,7 @@ class _Rule:
 
 
 def prepare(compiled: CompiledRuleSet) -> Matcher:
-    """The findings of a rule set as rules of durable-rules, as far as it can be trusted.
-
-    >>> prepare(compiled).left_out["GUIDELINE_VARIANCE"]  # doctest: +SKIP
-    "it calls 'abs'"
-    """
+    """The findings of a rule set as rules of durable-rules, as far as it can be trusted."""
     names = {name for name in compiled.kinds if "." not in name}
     names |= compiled.plan_tables | OWN_FUNCTIONS | {"row"}
     taken = _Names(compiled)

@@ -2,23 +2,25 @@
 
 | FEEL | Python |
 | --- | --- |
-| number | `Decimal`; `int` is taken too, binary floats are refused |
+| number | `Decimal`; `int` is taken too, and a `float` as the shortest decimal that names it |
 | date, time, date and time | `datetime.date`, `.time`, `.datetime` when they can hold the value |
 | days and time duration | `datetime.timedelta` when it can hold the value |
 | years and months duration | `YearsMonthsDuration` |
-| list, context | `list`, `dict` |
-| range, function | `FeelRange`, `FeelFunction` |
+| list, context | `list`, `dict`; a tuple and a set are taken too |
+| range, function | `FeelRange`, `FeelFunction`; a Python function is taken too |
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation, Overflow
+from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from engine.feel.errors import FeelNumberLimitError
+from engine.feel.errors import FeelError, FeelNumberLimitError
 from engine.feel.temporal import (
     SECONDS_A_DAY,
     Date,
@@ -27,7 +29,7 @@ from engine.feel.temporal import (
     Time,
     YearsMonthsDuration,
 )
-from engine.feel.values import FeelFunction, FeelRange, Value
+from engine.feel.values import FeelFunction, FeelRange, Value, order
 from engine.feel.zones import zone
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def from_python(run: Run, value: Any) -> Value:
         return bool(value)
     if isinstance(value, (int, Decimal)):
         return _number(run, value)
+    if isinstance(value, float):
+        return _number(run, Decimal(float.__repr__(value)))
     if isinstance(value, str):
         return run.string(str.__str__(value))
     if isinstance(value, Mapping):
@@ -62,7 +66,50 @@ def from_python(run: Run, value: Any) -> Value:
         return FeelRange(low, high, value.low_closed, value.high_closed)
     if isinstance(value, FeelFunction):
         return value
+    if isinstance(value, (set, frozenset)):
+        return _set(run, value)
+    if callable(value) and not isinstance(value, type):
+        return _function(value)
     return _temporal(run, value)
+
+
+def _set(run: Run, value: set[Any] | frozenset[Any]) -> list[Value] | None:
+    """A set as a list in ascending order: its own order is another one in each process."""
+    run.tick(run.items(len(value)))
+    items = [from_python(run, item) for item in value]
+    if any(order(item, items[0]) is None for item in items):
+        return run.null("the items of a set have no common order")
+    return sorted(items, key=cmp_to_key(lambda left, right: order(left, right) or 0))
+
+
+def _function(function: Callable[..., Any]) -> FeelFunction:
+    """A Python function of the caller: it gets Python values, and its result is converted."""
+    name = str(getattr(function, "__name__", "") or "a function of the caller")
+
+    def body(run: Run, arguments: list[Value]) -> Value:
+        given = [to_python(run, argument) for argument in arguments]
+        try:
+            result = function(*given)
+        except (FeelError, RecursionError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault inside an expression gives null
+            return run.null(f"'{name}' failed: {error}")
+        return from_python(run, result)
+
+    return FeelFunction(name, _parameters(function), body)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, None], ...] | None:
+    """The names of what a Python function takes; None when it does not take just these."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # Some functions written in C do not say what they take.
+        return None
+    if any(each.kind is not each.POSITIONAL_OR_KEYWORD for each in parameters):
+        return None
+    if any(each.default is not each.empty for each in parameters):
+        return None
+    return tuple((each.name, None) for each in parameters)
 
 
 def _number(run: Run, value: int | Decimal) -> Decimal | None:
@@ -90,8 +137,6 @@ def _temporal(run: Run, value: Any) -> Value:
     if isinstance(value, dt.timedelta):
         seconds = value.days * SECONDS_A_DAY + value.seconds
         return DaysTimeDuration(seconds + Decimal(value.microseconds).scaleb(-6))
-    if isinstance(value, float):
-        return run.null("a binary float is not an exact number: pass a Decimal")
     return run.null(f"FEEL has no value for a Python {type(value).__name__}")
 
 

@@ -283,7 +283,14 @@ def _test(node: nodes.Node) -> Callable[[Scope, Value], bool | None]:
     closure = compiled(node)
     if _mentions(node, "?"):
         return lambda scope, _: _truth(closure(scope))
+    if isinstance(node, nodes.RangeOf):
+        return lambda scope, value: _in_range(scope.run, value, closure(scope))
     return lambda scope, value: _satisfies(scope.run, value, closure(scope))
+
+
+def _in_range(run: Run, value: Value, bounds: FeelRange | None) -> bool | None:
+    # A range that is null, such as [1..null], decides nothing; it is not the value null.
+    return None if bounds is None else _satisfies(run, value, bounds)
 
 
 def _satisfies(run: Run, value: Value, test: Value) -> bool | None:
@@ -525,9 +532,19 @@ def _filter(node: nodes.Filter) -> Closure:
                 return _item_at(run, items, verdict, node)
             if verdict is True:
                 kept.append(item)
+        if not items and isinstance(_quietly(condition, scope), Decimal):
+            return run.null("the list is empty", node.start, node.end)
         return kept
 
     return select
+
+
+def _quietly(condition: Closure, scope: Scope) -> Value:
+    """A condition that has no item to look at; its nulls say nothing and are not kept."""
+    known = len(scope.run.reasons)
+    verdict = condition(scope.inner({"item": None}))
+    del scope.run.reasons[known:]
+    return verdict
 
 
 def _item_at(run: Run, items: list[Value], index: Decimal, node: nodes.Filter) -> Value:

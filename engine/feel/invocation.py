@@ -83,11 +83,9 @@ def call_function(
             return run.null("the names of the arguments are not those of the parameters")
         arguments = [given[name] for name, _ in parameters]
     fitting: list[Value] = []
-    for value, (name, wanted) in zip(arguments, parameters, strict=True):
-        fitted = value if wanted is None else coerced(run, value, wanted)
-        if fitted is None and value is not None:
-            return run.null(f"the argument '{name}' has the wrong type")
-        fitting.append(fitted)
+    for value, (_, wanted) in zip(arguments, parameters, strict=True):
+        # What does not fit becomes null, and the function is called with that.
+        fitting.append(value if wanted is None else coerced(run, value, wanted))
     return function.body(run, fitting)
 
 

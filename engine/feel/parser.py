@@ -71,7 +71,10 @@ def parse_expression(
         FeelSyntaxError: the text is no FEEL expression.
         FeelLimitError: the text is too long or nested too deep.
     """
-    return _parse_expression(text, frozenset(names), frozenset(entries), bounds, several)
+    try:
+        return _parse_expression(text, frozenset(names), frozenset(entries), bounds, several)
+    except RecursionError:
+        raise _too_deep(bounds) from None
 
 
 def parse_unary_tests(
@@ -87,7 +90,10 @@ def parse_unary_tests(
         FeelSyntaxError: the text is no list of unary tests.
         FeelLimitError: the text is too long or nested too deep.
     """
-    return _parse_unary_tests(text, frozenset(names), frozenset(entries), bounds)
+    try:
+        return _parse_unary_tests(text, frozenset(names), frozenset(entries), bounds)
+    except RecursionError:
+        raise _too_deep(bounds) from None
 
 
 @lru_cache(maxsize=2048)
@@ -99,10 +105,9 @@ def _parse_expression(
     several: bool,
 ) -> nodes.Node:
     parser = _Parser(text, names, entries, bounds)
-    with _deep_text(bounds):
-        node = parser.expression()
-        if several and parser.at(","):
-            node = parser.rest_of_list(node)
+    node = parser.expression()
+    if several and parser.at(","):
+        node = parser.rest_of_list(node)
     parser.finish()
     _check_height(node, bounds)
     return node
@@ -112,19 +117,14 @@ def _parse_expression(
 def _parse_unary_tests(
     text: str, names: frozenset[str], entries: frozenset[str], bounds: Bounds
 ) -> nodes.UnaryTests:
-    with _deep_text(bounds):
-        tests = _Parser(text, names, entries, bounds).unary_tests()
+    tests = _Parser(text, names, entries, bounds).unary_tests()
     _check_height(tests, bounds)
     return tests
 
 
-@contextmanager
-def _deep_text(bounds: Bounds) -> Iterator[None]:
-    """Names the limit when the caller left less of Python's stack than the bounds allow."""
-    try:
-        yield
-    except RecursionError:
-        raise FeelNestingLimitError(f"the text is nested deeper than {bounds.nesting}") from None
+def _too_deep(bounds: Bounds) -> FeelNestingLimitError:
+    """The limit's name when the caller left less of Python's stack than the bounds allow."""
+    return FeelNestingLimitError(f"the text is nested deeper than {bounds.nesting}")
 
 
 def children(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -231,11 +231,121 @@ def test_what_python_cannot_hold_keeps_its_digits_in_an_own_type() -> None:
     assert str(small) == "PT0.0000001S"
 
 
-def test_a_binary_float_is_refused_with_a_reason() -> None:
-    value, reasons = evaluate_with_reasons("x", {"x": 0.1})
+def test_a_float_is_taken_as_the_decimal_that_it_is_written_as() -> None:
+    class Marked(float):
+        def __repr__(self) -> str:
+            return "not a number"
+
+    assert evaluate("x + 0.2", {"x": 0.1}) == D("0.3")
+    assert evaluate("x", {"x": Marked(7.25)}) == D("7.25")
+    assert evaluate("x", {"x": 1e23}) == D("1E+23")
+
+
+def test_a_number_that_is_not_finite_is_null_with_a_reason() -> None:
+    for number in (float("nan"), float("-inf"), D("Infinity")):
+        value, reasons = evaluate_with_reasons("x", {"x": number})
+
+        assert value is None
+        assert "not finite" in reasons[0].message
+
+
+def test_a_set_goes_in_as_a_list_in_ascending_order() -> None:
+    assert evaluate("x", {"x": {30, 4, 12}}) == [D(4), D(12), D(30)]
+    assert evaluate("x", {"x": frozenset({"b", "a"})}) == ["a", "b"]
+    assert evaluate("x", {"x": set()}) == []
+
+
+def test_a_set_without_an_order_is_null_with_a_reason() -> None:
+    value, reasons = evaluate_with_reasons("x", {"x": {1, "a"}})
 
     assert value is None
-    assert "binary float" in reasons[0].message
+    assert "common order" in reasons[0].message
+
+
+def test_a_python_function_in_the_context_is_called_with_python_values() -> None:
+    def next_month(day: dt.date, months: Decimal) -> dt.date:
+        return day.replace(month=day.month + int(months))
+
+    context = {"later": next_month, "largest": lambda *numbers: max(numbers)}
+
+    assert evaluate('later(@"2026-03-05", 2)', context) == dt.date(2026, 5, 5)
+    assert evaluate('later(months: 1, day: @"2026-03-05")', context) == dt.date(2026, 4, 5)
+    assert evaluate("largest(3, 9, 4)", context) == D(9)
+    assert evaluate("later instance of function", context) is True
+
+
+def test_a_python_function_may_order_a_list() -> None:
+    shorter = {"shorter": lambda left, right: len(left) < len(right)}
+
+    assert evaluate('sort(["ccc", "a", "bb"], shorter)', shorter) == ["a", "bb", "ccc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("half(1, 2)", "takes 1 arguments, not 2"),
+        ("half(whole: 1)", "the names of the arguments"),
+        ('half("a")', "'half' failed"),
+        ("largest(numbers: 1)", "takes its arguments by position"),
+    ],
+)
+def test_a_python_function_that_is_called_wrongly_gives_null_and_a_reason(
+    text: str, message: str
+) -> None:
+    def half(number: Decimal) -> Decimal:
+        return number / 2
+
+    context = {"half": half, "largest": lambda *numbers: max(numbers)}
+    value, reasons = evaluate_with_reasons(text, context)
+
+    assert value is None
+    assert any(message in reason.message for reason in reasons), reasons
+
+
+def test_a_limit_crossed_inside_a_python_function_is_still_that_limit() -> None:
+    def deep() -> Decimal:
+        return evaluate("(" * 100)
+
+    def endless() -> Decimal:
+        return endless()
+
+    for function in (deep, endless):
+        with pytest.raises(FeelNestingLimitError):
+            evaluate("f()", {"f": function})
+
+
+def test_a_python_type_is_no_function() -> None:
+    assert evaluate("x", {"x": Decimal}) is None
+
+
+def test_a_function_from_one_evaluation_can_be_called_in_another() -> None:
+    scaled = evaluate("function(a: number) a * factor", {"factor": 20})
+
+    assert evaluate("scaled(3) + scaled(a: 4)", {"scaled": scaled}) == D(140)
+
+
+def test_an_argument_of_the_wrong_type_goes_in_as_null() -> None:
+    known = "{f: function(p: context<name: string>) p != null, r: f(%s)}.r"
+
+    assert evaluate(known % '{name: "a", age: 4}') is True
+    assert evaluate(known % "{age: 4}") is False
+    assert evaluate("{f: function(n: number) n, r: f(true)}.r") is None
+
+
+def test_a_range_with_a_null_end_decides_nothing() -> None:
+    assert evaluate("7 in [1..null]") is None
+    assert evaluate("7 in ([null..9], 7)") is True
+    assert evaluate("7 in ([null..9], 8)") is None
+    assert evaluate("7 in (null, 8)") is False
+
+
+def test_an_empty_list_has_no_item_by_position_and_none_by_condition() -> None:
+    value, reasons = evaluate_with_reasons("[][1]")
+
+    assert value is None
+    assert "empty" in reasons[0].message
+    assert evaluate("[][-1]") is None
+    assert evaluate_with_reasons("[][item > 1]") == ([], ())
 
 
 def test_today_and_now_are_what_the_caller_says() -> None:

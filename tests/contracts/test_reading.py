@@ -169,6 +169,29 @@ def test_a_file_of_problems_is_not_read_for_ever():
     assert len(read_yaml("a: 1\n" * 100 + "b: [", "x").problems) == 100
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        '{"a" :1,"a":2}',
+        '{"a"\n:1,"a":2,"b":":x"}',
+        '{"a":1,"a":2,"b":":x"}',
+        '{"a" :1,"a" :2,"b":"\\":","c":"\\":"}',
+        '[{"b":{"a":1,"a":2}},{"a":":"}]',
+        '{"a\\u0062":1,"ab":2}',
+    ],
+)
+def test_a_name_written_twice_is_found_however_the_text_is_written(text):
+    assert codes(read_json(text, "x")) == ["E105"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":":","b":" :"}', '{"a":"\\":","b" :[{"a":1},{"a":2}]}', '{"":{"":{"":[]}}}']
+)
+def test_a_name_written_once_in_each_object_is_no_problem(text):
+    assert codes(read_json(text, "x")) == []
+
+
 def test_limits_are_problems_and_not_failures():
     tight = Limits(characters=30, depth=3, values=4)
 

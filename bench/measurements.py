@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zen
 
-from bench.timing import Line, best_times
+from bench.timing import Line, take_turns
 from bench.zen_graph import ZenForm, disagreements, request, zen_form
 from contracts.canonical_json import canonical_json
 from contracts.case import Case, read_case
@@ -66,7 +66,7 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     for result in (graph.evaluate(facts)["result"], expression.evaluate(facts)):
         if wrong := disagreements(form, result, figures, raised):
             raise ValueError("zen-engine disagrees: " + "; ".join(wrong))
-    best = best_times(
+    times = take_turns(
         {
             "trace": partial(run, traced=True),
             "plain": partial(run, traced=False),
@@ -84,19 +84,22 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     return Comparison(
         f"One evaluation of {reference}",
         (
-            Line(with_trace, best["trace"], "zen-engine, decision graph", best["graph"], 1 / 5),
-            Line(untraced, best["plain"], "zen-engine, decision graph", best["graph"], 1 / 20),
+            Line(with_trace, times["trace"], "zen-engine, decision graph", times["graph"], 1 / 5),
+            Line(untraced, times["plain"], "zen-engine, decision graph", times["graph"], 1 / 20),
             Line(
                 with_trace,
-                best["trace"],
+                times["trace"],
                 "zen-engine, graph from JSON text",
-                best["graph from text"],
+                times["graph from text"],
             ),
             Line(
-                with_trace, best["trace"], "zen-engine, graph with its trace", best["traced graph"]
+                with_trace,
+                times["trace"],
+                "zen-engine, graph with its trace",
+                times["traced graph"],
             ),
-            Line(with_trace, best["trace"], "zen-engine, one expression", best["expression"]),
-            Line(untraced, best["plain"], "zen-engine, one expression", best["expression"]),
+            Line(with_trace, times["trace"], "zen-engine, one expression", times["expression"]),
+            Line(untraced, times["plain"], "zen-engine, one expression", times["expression"]),
         ),
         tuple(_remarks(run(traced=True)[0], form, facts)),
     )
@@ -131,7 +134,7 @@ def _remarks(traced: Figures, form: ZenForm, facts: dict[str, object]) -> Iterat
 def text_to_readiness(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparison:
     """From the text of a case to what is missing, against reading the same text alone."""
     text = canonical_json(case).decode()
-    best = best_times(
+    times = take_turns(
         {
             "ours": partial(_readiness, text, catalogue),
             "rival": partial(_parsed, text),
@@ -144,8 +147,8 @@ def text_to_readiness(case: Case, catalogue: Catalogue, *, rounds: int) -> Compa
     return Comparison(
         "From JSON text to readiness",
         (
-            Line("text to readiness", best["ours"], rival, best["rival"], 2.5),
-            Line("of it, read_json and read_case", best["reading"], rival, best["rival"]),
+            Line("text to readiness", times["ours"], rival, times["rival"], 2.5),
+            Line("of it, read_json and read_case", times["reading"], rival, times["rival"]),
         ),
         (
             f"The case is {len(text):,} characters of JSON.",
@@ -193,8 +196,8 @@ def bundle_of_photographs(
     path.write_text(json.dumps(raw), encoding="utf-8")
     new, old, loop = (folder / name for name in ("new.zip", "old.zip", "loop.zip"))
     _built(path, library, old)
-    turns = partial(best_times, rounds=rounds, span=0, before=partial(_removed, new, loop))
-    best = turns(
+    turns = partial(take_turns, rounds=rounds, span=0, before=partial(_removed, new, loop))
+    times = turns(
         {
             "ours": partial(_built, path, library, new),
             "loop": partial(_stored, photographs, loop, sync=False),
@@ -212,14 +215,16 @@ def bundle_of_photographs(
     return Comparison(
         f"A bundle of {count} photographs of {size // MEGABYTE} MB",
         (
-            Line("read_case_file, evaluate, write_bundle", best["ours"], rival, best["loop"], 1.3),
+            Line(
+                "read_case_file, evaluate, write_bundle", times["ours"], rival, times["loop"], 1.3
+            ),
             Line(
                 "the same, replacing a bundle",
                 on_disk["ours"],
                 rival + ", fsync",
                 on_disk["loop"],
             ),
-            Line("of it, read_case_file", best["reading"], rival, best["loop"]),
+            Line("of it, read_case_file", times["reading"], rival, times["loop"]),
         ),
         (
             "Ours is what `zenops build` does once the catalogue is read.",

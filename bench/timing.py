@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One row of the table: what was measured against what, and how often its time it may take.
 
-    `limit` is None for a row that is only told.
+    Times are seconds for one call, turn by turn. `limit` is None for a row that is only told.
     """
 
     ours: str
-    seconds: float
+    times: Sequence[float]
     rival: str
-    rival_seconds: float
+    rival_times: Sequence[float]
     limit: float | None = None
 
     @property
     def ratio(self) -> float:
-        """Our time in times of the rival's."""
-        return self.seconds / self.rival_seconds
+        """Our best time in times of the rival's: what both need when nothing else disturbs them."""
+        return min(self.times) / min(self.rival_times)
+
+    @property
+    def usual_ratio(self) -> float:
+        """The median of the ratios of neighbouring turns, whatever else the machine did then."""
+        return median(
+            ours / theirs for ours, theirs in zip(self.times, self.rival_times, strict=True)
+        )
 
     @property
     def holds(self) -> bool:
@@ -32,14 +40,14 @@ class Line:
         return self.limit is None or self.ratio <= self.limit
 
 
-def best_times(
+def take_turns(
     contestants: Mapping[str, Callable[[], object]],
     *,
     rounds: int,
     span: float,
     before: Callable[[], object] | None = None,
-) -> dict[str, float]:
-    """The best time of each, in seconds for one call.
+) -> dict[str, list[float]]:
+    """The times of each, in seconds for one call, one for each round.
 
     Args:
         contestants: what to call, by name.
@@ -48,7 +56,7 @@ def best_times(
         before: called before each turn, outside of its time.
     """
     calls = {name: _calls_within(span, run) for name, run in contestants.items()}
-    best = dict.fromkeys(contestants, float("inf"))
+    times: dict[str, list[float]] = {name: [] for name in contestants}
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -56,12 +64,12 @@ def best_times(
             for name, run in contestants.items():
                 if before is not None:
                     before()
-                best[name] = min(best[name], _timed(run, calls[name]) / calls[name])
+                times[name].append(_timed(run, calls[name]) / calls[name])
             gc.collect()
     finally:
         if collects:
             gc.enable()
-    return best
+    return times
 
 
 def _calls_within(span: float, run: Callable[[], object]) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,41 @@ class Document:
         line, column, length = self._span(path, key=key)
         where = field_text(self.value, path)
         return Problem(code, what, why, fix, self.name, line, column, length, where, severity)
+
+    def narrowed(self, problem: Problem, path: Path, text: str, start: int, end: int) -> Problem:
+        """A problem with a text moved to a part of it, however the text is quoted or folded.
+
+        Args:
+            problem: with the whole text, which stands at `path`.
+            path: where the text stands.
+            text: as it was read.
+            start: where the part begins, as a character number of `text`.
+            end: where it ends; an empty part lies behind the word before it.
+        """
+        mark = self.mark(path)
+        behind = not text[start:end].strip()
+        if behind:
+            end = len(text[:start].rstrip())
+            start = max(0, end - 1)
+        meant = text[start:end].split()
+        if mark is None or not meant:
+            return problem
+        begin, quote = mark.start, self.text[mark.start]
+        if quote in "|>":
+            begin = self.text.index("\n", begin)
+        doubled = {"'": "''", '"': '\\"'}.get(quote, quote)
+        # YAML may fold blanks into line ends, never words into anything else.
+        pattern = re.compile(r"\s+".join(map(re.escape, meant)))
+        written = re.compile(r"\s+".join(re.escape(word.replace(quote, doubled)) for word in meant))
+        before = len(pattern.findall(text, 0, start))
+        places = [*itertools.islice(written.finditer(self.text, begin, mark.end), before + 1)]
+        if len(places) <= before:
+            # A quoted text may write its signs in another way than they are read.
+            return problem
+        line, column, length = self._places.span(*places[before].span())
+        if behind:
+            column, length = column + 1, 1
+        return replace(problem, line=line, column=column, length=length)
 
     def _span(self, path: Path, *, key: bool) -> tuple[int, int, int]:
         mark = self._marks

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 import typing
-from dataclasses import replace
 
 from contracts.contract import BankType, PropertyKind, ReportType, ValueSlab
-from contracts.document import Places
 from contracts.problems import Problem, in_order, nearest, shown
 from engine.condition_check import Fault, condition_faults
 from engine.profile_selection import resolved, selectors_worth
@@ -209,22 +206,7 @@ def _condition_problems(document: Document, at: Path, text: str | None) -> Itera
 def _placed(document: Document, at: Path, text: str, fault: Fault) -> Problem:
     """A fault at its place in the file, however the condition is quoted or folded there."""
     problem = document.problem(fault.code, at, fault.what, why=fault.why, fix=fault.fix)
-    mark = document.mark(at)
-    meant = text[fault.start : fault.end].split()
-    if mark is None or not meant:
-        return problem
-    # YAML may fold blanks into line ends, never words into anything else.
-    pattern = re.compile(r"\s+".join(map(re.escape, meant)))
-    before = len(pattern.findall(text, 0, fault.start))
-    start = mark.start
-    if document.text[start] in "|>":
-        start = document.text.index("\n", start)
-    places = [*itertools.islice(pattern.finditer(document.text, start, mark.end), before + 1)]
-    if len(places) <= before:
-        # A quoted text may write its signs in another way than they are read.
-        return problem
-    line, column, length = Places(document.text).span(*places[before].span())
-    return replace(problem, line=line, column=column, length=length)
+    return document.narrowed(problem, at, text, fault.start, fault.end)
 
 
 def _resolve(

@@ -18,9 +18,9 @@ from engine.feel import nodes
 from engine.feel.errors import FeelError, FeelSyntaxError
 from engine.feel.parser import children, parse_expression, parse_unary_tests
 from engine.rules.compiled import CompiledRuleSet, label_of
-from engine.rules.declarations import Declarations, Formula, Node, exact
+from engine.rules.declarations import Declarations, Formula, Node, exact, literal_kind
 from engine.rules.emission import Emission
-from engine.rules.expressions import OWN_FUNCTIONS, as_condition, raised_in
+from engine.rules.expressions import OWN_FUNCTIONS, as_condition, raised_in, walk
 from engine.rules.kinds import (
     Kind,
 )
@@ -116,9 +116,10 @@ class _Formulas:
                 continue
             node.formula = self._parse(text, node.entry.at("formula"))
             if node.formula is not None:
-                node.depends = set(self._dependencies(node.formula.node, node.table))
+                node.depends = self._all_dependencies(node.formula.node, node.table)
 
     def _parse_decision(self, node: Node, model: Decision) -> None:
+        self._check_policy(node, model)
         for number, row in enumerate(model.rows):
             tests = []
             place = node.entry.at("rows").under(number)
@@ -150,18 +151,49 @@ class _Formulas:
                 )
             node.outcomes.append(outcome)
 
+    def _check_policy(self, node: Node, model: Decision) -> None:
+        """Whether the hit policy can make one result of the rows' outcomes."""
+        if model.aggregate is not None and model.hit != "collect":
+            self.declared.problem(
+                node.entry.at("aggregate"),
+                "E216",
+                f"'aggregate' goes with hit: collect, not with {model.hit}",
+                "Only what several rows yield can be added up or counted.",
+                "Write hit: collect, or take the aggregate out.",
+            )
+        elif model.aggregate not in {None, "count"} and node.kind.type not in {"number", "any"}:
+            self.declared.problem(
+                node.entry.at("aggregate"),
+                "E216",
+                f"'{model.aggregate}' needs outcomes that are numbers",
+                "Texts and mappings have no sum, least or greatest.",
+                "Write numbers behind then:, or aggregate: count.",
+            )
+        if model.hit == "priority" and not model.one_of:
+            self.declared.problem(
+                node.entry.at("hit"),
+                "E216",
+                "hit: priority needs the order of the outcomes",
+                "Of the rows that fit, the outcome that stands first in 'one of' is taken.",
+                "Write one of: [...], the outcome that goes before the others first.",
+            )
+
     def _parse_cell(
         self, node: Node, column: str, cell: Any, place: Place
     ) -> tuple[str, nodes.Node, Formula] | None:
         tested, fault = self._tested(node, column)
         if tested is None:
-            near = nearest(column, [*self.declared.scalar_names()])
+            known = [*self.declared.scalar_names()]
+            if node.table:
+                known += [f"row.{name}" for name in self.declared.columns[node.table]]
+            near = nearest(column, known)
             self.declared.problem(
                 place,
-                "E216",
+                "E203",
                 fault,
                 "A row tests inputs, parameters, values and decisions.",
                 f"Did you mean '{near}'?" if near else "Correct the name.",
+                key=True,
             )
             return None
         text = _cell_text(cell)
@@ -184,9 +216,35 @@ class _Formulas:
         if not tests.tests:
             return None
         kind = self.declared.kinds[self._address(tested, node.table) or ""]
+        if isinstance(tested, nodes.Path) and kind.fields:
+            kind = dict(kind.fields)[tested.name]
+        misspelt = self._misspelt_option(tests, kind, place)
+        if misspelt:
+            return None
         condition = self._condition(tests, tested, kind)
-        node.depends |= set(self._dependencies(condition, node.table))
+        node.depends |= self._all_dependencies(condition, node.table)
         return column, condition, Formula(condition, place, text)
+
+    def _misspelt_option(self, tests: nodes.UnaryTests, kind: Kind, place: Place) -> bool:
+        """Whether a cell names a word that the tested text can never be."""
+        found = False
+        for test in tests.tests:
+            word = test.operand if isinstance(test, nodes.Comparator) else test
+            if not kind.options or not isinstance(word, nodes.Name):
+                continue
+            if word.name in kind.options or word.name in self.names:
+                continue
+            found = True
+            near = nearest(word.name, kind.options)
+            self.declared.problem(
+                place,
+                "E203",
+                f"'{word.name}' is none of the choices",
+                f"It is one of {', '.join(kind.options)}.",
+                f"Did you mean '{near}'?" if near else "Choose one of them.",
+                span=(word.start, word.end),
+            )
+        return found
 
     def _tested(self, node: Node, column: str) -> tuple[nodes.Node | None, str]:
         if column.startswith("row."):
@@ -239,19 +297,33 @@ class _Formulas:
         return whole
 
     def _outcome(self, node: Node, then: Any) -> tuple[Any, str | None]:
-        if isinstance(then, dict):
-            if node.kind.type != "context" or set(then) != {key for key, _ in node.kind.fields}:
-                return None, "the outcomes of all rows must have the same parts"
-            return {key: exact(value) for key, value in then.items()}, None
+        if then is None:
+            if isinstance(node.model, Decision) and node.model.hit == "priority":
+                return None, "under hit: priority every row needs an outcome"
+            return None, None
+        if isinstance(then, dict) or node.kind.type == "context":
+            return self._parts_outcome(node, then)
         if node.kind.options:
-            if then is None or then in node.kind.options:
+            if then in node.kind.options:
                 return then, None
             near = nearest(str(then), node.kind.options)
             hint = f", did you mean '{near}'?" if near else ""
             return None, f"'{then}' is none of the outcomes{hint}"
-        if node.kind.type == "number" and not node.kind.many and then is not None:
+        counted = isinstance(node.model, Decision) and node.model.aggregate == "count"
+        if node.kind.type == "number" and not counted:
             return self._number_outcome(node, then)
+        if not counted and node.kind.type not in {"any", literal_kind(then).type}:
+            return None, f"{_cell_text(then)} is not {node.kind.type}, as the other outcomes are"
         return exact(then), None
+
+    def _parts_outcome(self, node: Node, then: Any) -> tuple[Any, str | None]:
+        parts = dict(node.kind.fields)
+        if not isinstance(then, dict) or then.keys() != parts.keys():
+            return None, "the outcomes of all rows must have the same parts"
+        for name, value in then.items():
+            if value is not None and parts[name].type not in {"any", literal_kind(value).type}:
+                return None, f"'{name}' is not {parts[name].type} here, as it is in the first row"
+        return {name: exact(value) for name, value in then.items()}, None
 
     def _number_outcome(self, node: Node, then: Any) -> tuple[Decimal | None, str | None]:
         target = {"percent": "1", "number": "1", "": "1"}.get(node.kind.display, node.kind.display)
@@ -286,23 +358,32 @@ class _Formulas:
                 return owner
         return None
 
-    def _dependencies(self, node: nodes.Node, table: str | None) -> Iterable[str]:
+    def _all_dependencies(self, node: nodes.Node, table: str | None) -> set[str]:
         """Addresses that an expression needs computed before it."""
+        mentioned = {part.name for part in walk(node) if isinstance(part, nodes.Path | nodes.Name)}
+        return set(self._dependencies(node, table, mentioned))
+
+    def _dependencies(
+        self, node: nodes.Node, table: str | None, mentioned: set[str]
+    ) -> Iterable[str]:
         if isinstance(node, nodes.Call) and isinstance(node.function, nodes.Name):
             if node.function.name == "given":
                 return
             for argument in node.arguments:
-                yield from self._dependencies(argument, table)
+                yield from self._dependencies(argument, table, mentioned)
             return
         address = self._address(node, table)
         if address is not None:
             yield address
             return
         if isinstance(node, nodes.Name) and node.name in self.declared.tables:
-            yield from (f"{node.name}.{column}" for column in self.declared.columns[node.name])
+            # Of the rows, only those columns are read that the expression names somewhere.
+            for column in self.declared.columns[node.name]:
+                if column in mentioned:
+                    yield f"{node.name}.{column}"
             return
         for child in children(node):
-            yield from self._dependencies(child, table)
+            yield from self._dependencies(child, table, mentioned)
 
     # ---- findings -----------------------------------------------------------------------------
 
@@ -372,7 +453,7 @@ class _Formulas:
                     reported.add(frozenset(cycle))
                     chain = " needs ".join([*cycle, address])
                     self.declared.problem(
-                        node.entry.at("formula"),
+                        node.entry.at("rows" if isinstance(node.model, Decision) else "formula"),
                         "E204",
                         f"'{address}' needs itself: {chain}",
                         "Figures are computed one after another.",

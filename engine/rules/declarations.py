@@ -6,7 +6,8 @@ declaration is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -42,6 +43,7 @@ from engine.rules.source import Entry, Place, ResolvedRuleSet
 from engine.units.registry import UnitProblem, UnitRegistry
 
 AS_OF = "as_of"
+_NAMING_SECTIONS = ("parameters", "inputs", "values", "decisions")
 _RESERVED = frozenset({"row", "item", "partial", AS_OF}) | OWN_FUNCTIONS
 _LEAF_TYPES = {
     "text": "text",
@@ -57,6 +59,8 @@ _LEAF_TYPES = {
     "years": "number",
     "length": "number",
 }
+#: Units that the case decides.
+_AS_GIVEN = frozenset({"INR/area", "area"})
 _DIMENSIONS = {
     "money": "money",
     "percent": "ratio",
@@ -119,9 +123,19 @@ class Declarations:
         self._declare_nodes()
         self._check_names()
 
-    def problem(self, place: Place, code: str, what: str, why: str = "", fix: str = "") -> None:
+    def problem(
+        self,
+        place: Place,
+        code: str,
+        what: str,
+        why: str = "",
+        fix: str = "",
+        *,
+        key: bool = False,
+        span: tuple[int, int] | None = None,
+    ) -> None:
         """Note a fault."""
-        self.problems.append(place.problem(code, what, why, fix))
+        self.problems.append(place.problem(code, what, why, fix, key=key, span=span))
 
     # ---- units --------------------------------------------------------------------------------
 
@@ -153,10 +167,21 @@ class Declarations:
             unit = times(unit, unit_named(name.strip()), -1)
         return unit
 
-    def unit_kind(self, text: str, place: Place, owner: str, table: str | None) -> Kind:
+    def unit_kind(
+        self, text: str, place: Place, owner: str, table: str | None, *, is_input: bool = False
+    ) -> Kind:
         """The kind of a number declared in a unit, fixed or decided by the case."""
         if text in {"percent", "%"}:
             return Kind("number", NO_UNIT, "percent")
+        if text in _AS_GIVEN and not is_input:
+            self.problem(
+                place,
+                "E206",
+                f"'{text}' is a unit for inputs only",
+                "The case decides it, and only an input takes its unit from the case.",
+                "Write a fixed unit such as INR/sqm, or 'area of' and the name of an input.",
+            )
+            return Kind("number")
         if text == "INR/area":
             symbol = CASE_DECIDES + owner
             return Kind("number", times((("INR", 1),), ((symbol, 1),), -1), "as given")
@@ -211,7 +236,7 @@ class Declarations:
             self.columns[name] = []
             waiting = []
             for column, inner in model.columns.items():
-                place = entry.at("columns").under(column)
+                place = entry.at(f"columns.{column}")
                 own_path = inner.from_ or column
                 inner_leaf = look_up(own_path, leaf.row)
                 if isinstance(inner_leaf, NoSuchPath):
@@ -301,7 +326,7 @@ class Declarations:
         if kind_type == "number":
             if model.unit is None:
                 return Kind("number", display="number")
-            kind = self.unit_kind(model.unit, place, address, table)
+            kind = self.unit_kind(model.unit, place, address, table, is_input=True)
             self._check_measure(kind, leaf, place, model.unit)
             return kind
         if kind_type == "text":
@@ -416,17 +441,8 @@ class Declarations:
     def _declare_parameters(self) -> None:
         for name, model, entry in self.resolved.models("parameters"):
             history: tuple[Parameter, ...] = model if isinstance(model, tuple) else (model,)
-            unit_text = (
-                next(
-                    (
-                        (item.value.unit or "number") if item.value is not None else item.unit
-                        for item in history
-                        if item.value is not None or item.unit
-                    ),
-                    None,
-                )
-                or "number"
-            )
+            units = [item.unit or (item.value and item.value.unit) for item in history]
+            unit_text = next((unit for unit in units if unit), "number")
             kind = self.unit_kind(unit_text, entry.place, name, None)
             self.kinds[name] = kind
             label = next((item.label for item in history if item.label), None)
@@ -434,12 +450,12 @@ class Declarations:
                 self.labels[name] = label
             entries = [
                 ParameterEntry(
-                    self._parameter_value(item, kind, entry.place),
+                    self._parameter_value(item, kind, place),
                     item.from_,
                     item.until,
                     item.source or "",
                 )
-                for item in history
+                for item, place in zip(history, _places(entry), strict=True)
             ]
             if all(item.value is None for item in history) and not self.resolved.abstract:
                 self.problem(
@@ -449,6 +465,7 @@ class Declarations:
                     "The base leaves it to its variants.",
                     f"Write {name}: {{value: ..., from: ..., source: ...}}.",
                 )
+            self._check_history(entries, _places(entry))
             entries.sort(key=lambda item: item.start or date.min)
             self.parameters.append(
                 CompiledParameter(
@@ -464,20 +481,52 @@ class Declarations:
     def _parameter_value(self, item: Parameter, kind: Kind, place: Place) -> Decimal | None:
         if item.value is None:
             return None
-        target = {"percent": "1", "number": "1"}.get(kind.display, kind.display)
-        if item.value.unit is None and target == "1":
-            return item.value.value
-        converted = self.registry.convert(item.value, target, None)
+        wanted = kind.display or "number"
+        target = {"percent": "1", "number": "1"}.get(wanted, wanted)
+        value = item.value
+        if value.unit is None and (item.unit or wanted == "number"):
+            value = Quantity(((value.value, item.unit or "1"),), value.place)
+        if value.unit == "number":
+            value = Quantity(((value.value, "1"),), value.place)
+        converted = self.registry.convert(value, target, None)
         if isinstance(converted, UnitProblem):
             self.problem(
-                place,
+                place.under("value"),
                 "E206",
-                f"the value {item.value} does not fit the others",
-                f"{converted.message}.",
-                "Give every value of a parameter the same unit.",
+                f"the value {item.value} is not in {wanted}",
+                f"{converted.message[:1].upper()}{converted.message[1:]}.",
+                f"Write the unit behind the number, as in '{item.value.value} {wanted}'."
+                if value.unit is None
+                else "Give every value of a parameter the same unit.",
             )
             return None
         return converted.value
+
+    def _check_history(self, entries: Sequence[ParameterEntry], places: Sequence[Place]) -> None:
+        """No day may have two values."""
+        placed = sorted(
+            zip(entries, places, strict=True), key=lambda item: item[0].start or date.min
+        )
+        for entry, place in placed:
+            if entry.start and entry.until and entry.until < entry.start:
+                self.problem(
+                    place.under("until"),
+                    "E223",
+                    f"it ends on {entry.until}, before it begins on {entry.start}",
+                    "Both days count: a value of one day has the same day twice.",
+                    "Correct one of the two days.",
+                )
+        for (entry, _), (later, place) in itertools.pairwise(placed):
+            # Without `until`, a value holds up to the next one.
+            same = (entry.start or date.min) == (later.start or date.min)
+            if same or (entry.until and later.start and entry.until >= later.start):
+                self.problem(
+                    place,
+                    "E223",
+                    f"two values are in force on {later.start or 'every day'}",
+                    "A history has one value for a day.",
+                    "Give each value the day it begins on (from), the day after the other ends.",
+                )
 
     def _declare_nodes(self) -> None:
         for name, model, entry in self.resolved.models("values"):
@@ -504,23 +553,24 @@ class Declarations:
                 f"Did you mean '{near}'?" if near else "Declare the table under inputs.",
             )
             return
-        if address in self.kinds:
-            self.problem(
-                entry.place,
-                "E209",
-                f"'{address}' is an input too",
-                "One name means one thing.",
-                "Give one of them another name.",
-            )
+        if address in self.kinds or address in self.tables:
+            # The same name in two sections of the set is told of in `_check_names`.
+            named = [name for name in _NAMING_SECTIONS if address in self.resolved.sections[name]]
+            if len(named) < 2:
+                self.problem(
+                    entry.place,
+                    "E209",
+                    f"'{address}' is a column of the input '{table}' too",
+                    "One name means one thing.",
+                    "Give one of them another name.",
+                )
             return
         kind = self._node_kind(address, model, entry, table or None)
         node = Node(address, table or None, column, kind, entry, model)
         if isinstance(model, Value):
             self._read_rounding(node, model)
         if model.into is not None:
-            leaf = look_up(model.into)
-            if isinstance(leaf, NoSuchPath):
-                self._no_such_path(entry.at("into"), model.into, leaf)
+            self._check_output(node, model.into, entry.at("into"))
         if model.label:
             self.labels[address] = model.label
         self.kinds[address] = kind
@@ -528,33 +578,85 @@ class Declarations:
         if table:
             self.columns[table].append(column)
 
+    def _check_output(self, node: Node, path: str, place: Place) -> None:
+        """Whether the contract can hold a figure at the path that it is written into."""
+        leaf = look_up(path)
+        if isinstance(leaf, NoSuchPath):
+            self._no_such_path(place, path, leaf)
+            return
+        for other in self.nodes.values():
+            if other.model.into == path:
+                self.problem(
+                    place,
+                    "E210",
+                    f"'{path}' is filled by '{other.address}' already",
+                    "One place holds one figure.",
+                    "Take one of the two out.",
+                )
+        kind = node.kind
+        held = _LEAF_TYPES.get(leaf.kind)
+        fits = node.table is None and not kind.many and held == kind.type
+        if fits and kind.type == "number" and leaf.kind != "number":
+            unit = kind.display or "number"
+            dimension = "area" if unit == "area of" else self.registry.dimension_of(unit)
+            fits = (unit == "percent") == (leaf.kind == "percent") and (
+                str(dimension).startswith("money/")
+                if leaf.kind == "rate"
+                else _DIMENSIONS.get(leaf.kind) == dimension
+            )
+        strange = [option for option in kind.options if leaf.options and option not in leaf.options]
+        if fits and not strange:
+            return
+        what = f"'{path}' holds {leaf.kind}, and '{node.address}' is {_described(node)}"
+        if strange:
+            what = f"'{path}' cannot hold {', '.join(strange)}"
+        self.problem(
+            place,
+            "E211",
+            what,
+            f"It is one of {', '.join(leaf.options)}." if strange else "",
+            "Name a path of the contract that holds the figure.",
+        )
+
+    def _decision_kind(self, model: Decision, entry: Entry) -> Kind:
+        kind = self._outcome_kind(model, entry)
+        if model.hit != "collect":
+            return kind
+        if model.aggregate is None:
+            return kind.of_many()
+        return Kind("number", display="number") if model.aggregate == "count" else kind
+
+    def _outcome_kind(self, model: Decision, entry: Entry) -> Kind:
+        """The kind of one row's outcome."""
+        if model.one_of:
+            return Kind("text", options=model.one_of)
+        outcomes = [row["then"] for row in model.rows if row.get("then") is not None]
+        if outcomes and isinstance(outcomes[0], dict):
+            parts = ((name, literal_kind(value)) for name, value in outcomes[0].items())
+            return Kind("context", fields=tuple(parts))
+        if model.unit is not None:
+            return self.unit_kind(model.unit, entry.at("unit"), "", None)
+        if model.type is not None:
+            return Kind(model.type, display="number" if model.type == "number" else "")
+        return literal_kind(outcomes[0]) if outcomes else ANY
+
     def _node_kind(
         self, address: str, model: Value | Decision, entry: Entry, table: str | None
     ) -> Kind:
         if isinstance(model, Decision):
-            if model.hit == "collect" and model.aggregate is None:
-                return Kind(
-                    "text" if model.one_of else "any", many=True, options=model.one_of or ()
+            return self._decision_kind(model, entry)
+        if model.type is not None and model.type != "number":
+            if model.unit is not None:
+                self.problem(
+                    entry.at("unit"),
+                    "E206",
+                    f"'{address}' is {model.type} and has no unit",
+                    "Only numbers have units.",
+                    "Take the unit or the type out.",
                 )
-            if model.aggregate == "count":
-                return Kind("number", display="number")
-            if model.one_of:
-                return Kind("text", options=model.one_of)
-            first = model.rows[0].get("then")
-            if isinstance(first, dict):
-                return Kind(
-                    "context", fields=tuple((k, _literal_kind(v)) for k, v in first.items())
-                )
-            if model.unit is None:
-                return (
-                    Kind(model.type)
-                    if model.type and model.type != "number"
-                    else (Kind("number", display="number") if model.type else _literal_kind(first))
-                )
-        if isinstance(model, Value) and model.type is not None and model.type != "number":
             return Kind(model.type)
         unit = model.unit
-        if unit is None and isinstance(model, Value) and model.type != "number":
+        if unit is None and model.type != "number":
             self.problem(
                 entry.place,
                 "E208",
@@ -562,12 +664,12 @@ class Declarations:
                 "Every value declares its unit and rounding.",
                 "Write unit: INR, percent, sqm, number ..., or type: text, boolean or date.",
             )
-            return Kind("any")
+            return ANY
         return self.unit_kind(unit or "number", entry.at("unit"), address, table)
 
     def _read_rounding(self, node: Node, model: Value) -> None:
         if node.kind.type != "number":
-            if model.round is not None:
+            if model.round is not None and not node.kind.is_open:
                 self.problem(
                     node.entry.at("round"),
                     "E207",
@@ -628,11 +730,8 @@ class Declarations:
         if node.kind.type == "number" and model.unit is not None:
             self._check_measure(node.kind, leaf, place, model.unit)
         node.given = node.address
-        kind = node.kind
-        if kind.display == "as given":
-            kind = Kind("number", kind.unit, "area of")
         self.givens[node.address] = self._fact(
-            node.address, model.given, leaf, kind, kind_type or "text", None, None
+            node.address, model.given, leaf, node.kind, kind_type or "text", None, None
         )
 
     def scalar_names(self) -> Iterable[str]:
@@ -640,7 +739,7 @@ class Declarations:
         return (name for name in self.kinds if "." not in name)
 
     def _check_names(self) -> None:
-        for section in ("parameters", "inputs", "values", "decisions"):
+        for section in _NAMING_SECTIONS:
             for name, entry in self.resolved.sections[section].items():
                 if name in KEYWORDS or name in BUILT_INS or name in _RESERVED:
                     self.problem(
@@ -649,19 +748,21 @@ class Declarations:
                         f"'{name}' is a word of the language",
                         "FEEL would read it as something else.",
                         "Choose another name.",
+                        key=True,
                     )
-                others = [
+                earlier = [
                     other
-                    for other in ("parameters", "inputs", "values", "decisions")
-                    if other != section and name in self.resolved.sections[other]
+                    for other in _NAMING_SECTIONS[: _NAMING_SECTIONS.index(section)]
+                    if name in self.resolved.sections[other]
                 ]
-                if others and section < others[0]:
+                if earlier:
                     self.problem(
                         entry.place,
                         "E209",
-                        f"'{name}' is in {section} and in {others[0]}",
+                        f"'{name}' is in {earlier[0]} and in {section}",
                         "One name means one thing.",
                         "Give one of them another name.",
+                        key=True,
                     )
 
     # ---- plan ---------------------------------------------------------------------------------
@@ -685,7 +786,24 @@ class Declarations:
         return InputPlan(tuple(scalars), tuple(tables))
 
 
-def _literal_kind(value: Any) -> Kind:
+def _places(entry: Entry) -> list[Place]:
+    """The place of each value of a parameter's history."""
+    if isinstance(entry.raw, list):
+        return [entry.place.under(number) for number in range(len(entry.raw))]
+    return [entry.place]
+
+
+def _described(node: Node) -> str:
+    """What a value or decision yields, in words."""
+    if node.table is not None:
+        return f"a column of '{node.table}'"
+    if node.kind.many:
+        return "a list"
+    return node.kind.display or {"context": "several parts"}.get(node.kind.type, node.kind.type)
+
+
+def literal_kind(value: Any) -> Kind:
+    """The kind of an outcome as it is written."""
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, Decimal | int):

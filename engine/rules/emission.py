@@ -56,6 +56,7 @@ class Emission:
         self.slots: dict[str, int] = {}
         self.slot_code: list[ast.expr] = []
         self.raised: dict[str, str] = {}
+        self.asking = False
         self.trace = TraceWriter(self) if traced else None
         self._loop: _Loop | None = None
         self._noted: set[str] = set()
@@ -71,6 +72,7 @@ class Emission:
         self._load_facts()
         steps = tuple(self._node(node) for node in order)
         self.add(py.assign("found", ast.List([], ast.Load())))
+        self.asking = True
         compiled = {}
         for number, code in _grouped(finding_order, findings):
             compiled[number] = self._finding(number, code, *findings[code], asked=code in asked)
@@ -232,6 +234,10 @@ class Emission:
             emitted = emitter.emit(node.formula.node)
             self._report(emitter, node.formula)
             self._check_result(node, emitted, node.formula)
+            if emitted.kind.type == "any" and not node.kind.is_open:
+                # What the general evaluator gives may be anything.
+                taken = py.call(f"as_{node.kind.type}", emitted.value())
+                emitted = emitter.bound(node.kind, taken)
         result = variable("v_", node.address)
         unrounded = variable("u_", node.address) if self.trace and node.rounding else None
         calculated = variable("k_", node.address) if node.given else None
@@ -399,7 +405,6 @@ class Emission:
 
     def _decision(self, node: Node, model: Decision, emitter: Emitter, scope: _Names) -> Step:
         tests = []
-        emitter.in_cell = True
         for row in node.tests:
             parts = []
             for _, condition, formula in row:
@@ -516,30 +521,52 @@ class Emission:
         parts, faults = parse_message(model.message)
         checked: list[str | Placeholder] = []
         place = entry.at("message")
-        for fault in faults:
-            self._problem(Fault("E215", fault, "", "Write {name} or {name:words}.", 0, 0), place)
+        for brace in faults:
+            fix = "Write {name} or {name:words}."
+            self._problem(Fault("E215", brace.what, "", fix, brace.start, brace.end), place)
         for part in parts:
             if isinstance(part, str):
                 checked.append(part)
                 continue
             address = self._placeholder_address(part, model.each)
-            if address is None:
-                near = nearest(part.text, [*self.declared.kinds])
-                self._problem(
-                    Fault(
-                        "E215",
-                        f"the message names '{part.text}', which is nothing here",
-                        "A message may show inputs, parameters, values, row.<column>, "
-                        "given(x) and calculated(x).",
-                        f"Did you mean '{near}'?" if near else "Correct the name.",
-                        0,
-                        0,
-                    ),
-                    place,
-                )
+            fault = self._placeholder_fault(part, address, model.each)
+            if fault is not None or address is None:
+                what, why, fix = fault or ("", "", "")
+                self._problem(Fault("E215", what, why, fix, part.start, part.end), place)
                 continue
             checked.append(Placeholder(part.text, part.words, address, part.in_row))
         return tuple(checked)
+
+    def _placeholder_fault(
+        self, part: Placeholder, address: str | None, table: str | None
+    ) -> tuple[str, str, str] | None:
+        """Why a message cannot show a figure: what, why and how to mend it."""
+        if address is None:
+            known = [name for name in self.declared.kinds if "." not in name]
+            if table is not None:
+                known += [f"row.{column}" for column in self.declared.columns[table]]
+            near = nearest(part.text, known)
+            return (
+                f"the message names '{part.text}', which is nothing here",
+                "A message shows inputs, parameters, values, row.<column>, given(x), calculated(x).",
+                f"Did you mean '{near}'?" if near else "Correct the name.",
+            )
+        if address.startswith("id "):
+            return None
+        kind = self.declared.kinds[address.rpartition(" ")[2]]
+        if part.words and (kind.type != "number" or kind.display == "percent"):
+            return (
+                f"'{part.text}' is not an amount to be put in words",
+                "Only an amount is read aloud in a report.",
+                f"Write {{{part.text}}}.",
+            )
+        if kind.many or kind.type == "context":
+            return (
+                f"'{part.text}' is not a single figure",
+                "A message shows one figure at a time.",
+                "Name a figure, or a part of it.",
+            )
+        return None
 
     def _placeholder_address(self, part: Placeholder, table: str | None) -> str | None:
         text, prefix = part.text, ""
@@ -547,8 +574,10 @@ class Emission:
             if text.startswith(f"{which}(") and text.endswith(")"):
                 text, prefix = text[len(which) + 1 : -1].strip(), f"{which} "
         if text.startswith("row."):
+            if table is None:
+                return None
             text = f"{table}.{text[4:]}"
-            if text == f"{table}.id":
+            if text == f"{table}.id" and not prefix and text not in self.declared.kinds:
                 return f"id {table}"
         elif "." in text:
             return None
@@ -561,16 +590,12 @@ class Emission:
         for number, name in enumerate(model.fields):
             if not self._is_field(name):
                 near = nearest(name, [*self.declared.kinds, *self.declared.tables])
-                self._problem(
-                    Fault(
-                        "E203",
-                        f"unknown field '{name}'",
-                        "Fields are names of the set or paths of the contract.",
-                        f"Did you mean '{near}'?" if near else "Correct the name.",
-                        0,
-                        0,
-                    ),
+                self.declared.problem(
                     entry.at("fields").under(number),
+                    "E203",
+                    f"unknown field '{name}'",
+                    "Fields are names of the set or paths of the contract.",
+                    f"Did you mean '{near}'?" if near else "Correct the name.",
                 )
         return model.fields
 
@@ -706,12 +731,10 @@ class _Names:
     def rows(self, table: str, columns: frozenset[str]) -> Symbol | None:
         if table not in self.declared.tables:
             return None
-        names = [
-            column
-            for column in sorted(self.declared.columns[table])
-            if column in columns or not columns
-        ]
-        self.reads[table] = table
+        names = [column for column in sorted(self.declared.columns[table]) if column in columns]
+        self.reads |= {f"{table}.{name}": f"{table}.{name}" for name in names}
+        if not names:
+            self.reads[table] = table
         lists = py.tuple_of([py.load(variable("v_", f"{table}.{name}")) for name in names])
         code = py.call(
             "contexts",
@@ -723,20 +746,22 @@ class _Names:
 
     def raised(self, code: str) -> Symbol | None:
         name = self.emission.raised.get(code)
-        if name is None:
+        if name is not None:
+            return Symbol(code, BOOLEAN, py.load(name), may_be_null=False)
+        if not self.emission.asking or code not in self.codes():
             return None
-        return Symbol(code, BOOLEAN, py.load(name), may_be_null=False)
+        # It follows from itself, or is at fault: that has been said.
+        return Symbol(code, BOOLEAN, py.FALSE, may_be_null=False)
+
+    def codes(self) -> Iterable[str]:
+        return self.declared.resolved.sections["findings"]
 
     def whole_columns(self) -> set[str]:
         """The lists that the expression reads as a whole."""
         columns: set[str] = set()
         for name, read in self.reads.items():
             prefix, bare = _split(read)
-            if bare in self.declared.tables:
-                columns.update(
-                    variable("v_", f"{bare}.{column}") for column in self.declared.columns[bare]
-                )
-            elif "." in bare and "row." not in name:
+            if "." in bare and "row." not in name:
                 columns.add(variable(prefix, bare))
         return columns
 
@@ -745,6 +770,9 @@ class _Names:
         yield from self.declared.tables
         if self.table:
             yield from (f"row.{column}" for column in self.declared.columns[self.table])
+
+    def columns_of(self, table: str) -> Iterable[str]:
+        return (*self.declared.columns.get(table, ()), "id")
 
     def factor(self, unit: str, target: str) -> Fraction | None:
         left, right = (

@@ -19,6 +19,8 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from engine.feel import nodes
+from engine.feel.built_ins import BUILT_INS
+from engine.feel.parser import children
 from engine.rules import python_syntax as py
 from engine.rules.kinds import (
     ANY,
@@ -35,6 +37,7 @@ from engine.rules.kinds import (
     unit_named,
     varies_by_row,
 )
+from engine.rules.runtime import FUNCTIONS as AT_RUN_TIME
 
 _COMPARE: Mapping[str, type[ast.cmpop]] = {
     "=": ast.Eq,
@@ -96,10 +99,16 @@ class Scope(Protocol):
         """A table as a list of contexts."""
 
     def raised(self, code: str) -> Symbol | None:
-        """Whether a finding was raised."""
+        """Whether a finding was raised; None where that cannot be asked yet."""
+
+    def codes(self) -> Iterable[str]:
+        """The codes of all findings."""
 
     def spellings(self) -> Iterable[str]:
         """All names there are, for the nearest spelling."""
+
+    def columns_of(self, table: str) -> Iterable[str]:
+        """The columns of a table; none for what is no table."""
 
     def factor(self, unit: str, target: str) -> Fraction | None:
         """What one of a fixed unit is in another."""
@@ -158,7 +167,6 @@ class Emitter:
     constants: dict[str, Any]
     faults: list[Fault] = field(default_factory=list)
     in_condition: bool = False
-    in_cell: bool = False
     _temporaries: int = 0
 
     # ---- entry points -------------------------------------------------------------------------
@@ -170,14 +178,18 @@ class Emitter:
 
     def exactly_true(self, node: nodes.Node) -> ast.expr:
         """A Python test that holds only when the expression is true, not when it is null."""
+        return py.both(self._all_true(node))
+
+    def _all_true(self, node: nodes.Node) -> list[ast.expr]:
+        """Tests that hold together only when the expression is true."""
         if isinstance(node, nodes.Conjunction):
-            return py.both([self.exactly_true(node.left), self.exactly_true(node.right)])
+            return [*self._all_true(node.left), *self._all_true(node.right)]
         if isinstance(node, nodes.Disjunction):
-            return py.either([self.exactly_true(node.left), self.exactly_true(node.right)])
+            return _asked_once([self._all_true(part) for part in _alternatives(node)])
         if isinstance(node, nodes.Quantified):
             quick = self._quantified(node)
             if quick is not None:
-                return quick
+                return [quick]
         emitted = self.emit(node)
         if not emitted.kind.is_open and emitted.kind != BOOLEAN:
             self.fault(
@@ -189,8 +201,8 @@ class Emitter:
             )
         positive = [py.negated(guard) for guard in emitted.guards]
         if emitted.kind.is_open:
-            return py.both([*positive, py.is_true(emitted.code)])
-        return py.both([*positive, emitted.code])
+            return [*positive, py.is_true(emitted.code)]
+        return [*positive, emitted.code]
 
     def _quantified(self, node: nodes.Quantified) -> ast.expr | None:
         """`some` or `every` over one column, as a test; None for what is left to FEEL."""
@@ -213,6 +225,24 @@ class Emitter:
             # Of no items, none satisfies: an empty list is passed over like an unknown one.
             return py.both([domain.code, py.call("any", walk_items)])
         return py.both([py.is_not_none(domain.code), py.call("all", walk_items)])
+
+    def check_count(self, node: nodes.Call, name: str) -> bool:
+        """Whether a function is given as many arguments as it takes; a fault is noted if not."""
+        fewest, most, _ = FUNCTIONS[name]
+        if fewest <= len(node.arguments) <= most:
+            return True
+        count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        if most == MANY:
+            count = f"{fewest} or more"
+        word = "argument" if count == "1" else "arguments"
+        self.fault(
+            "E222",
+            f"'{name}' takes {count} {word}, not {len(node.arguments)}",
+            node,
+            "",
+            "Give it what it needs: docs/writing-rules.md lists the functions.",
+        )
+        return False
 
     def fault(self, code: str, what: str, node: nodes.Node, why: str, fix: str) -> Emitted:
         """Note what is wrong at a node; yields nothing known, so that the walk goes on."""
@@ -256,36 +286,183 @@ class Emitter:
     # ---- the general evaluator ----------------------------------------------------------------
 
     def general(self, node: nodes.Node) -> Emitted:
-        """Leave the expression to the FEEL evaluator, with the names it reads."""
-        reads: dict[str, ast.expr] = {}
-        for name, code in self._names_read(node, frozenset()):
-            if code is None:
-                self.unknown(name.name, name)
-            else:
-                reads[name.name] = code
-        self._temporaries += 1
+        """Leave the expression to the FEEL evaluator, with what it reads.
+
+        Columns, facts of the row and the functions that only rule sets have are computed here,
+        checked like everything else, and handed over under names of their own.
+        """
+        handed = _Handed(self, node)
+        rewritten = handed.rewritten(node, frozenset())
         key = f"feel{len(self.constants)}"
-        self.constants[key] = node
-        call = py.call("evaluate_node", py.load(key), py.dict_of(reads))
+        self.constants[key] = rewritten
+        call = py.call("evaluate_node", py.load(key), py.dict_of(handed.reads))
         return self.bound(_general_kind(node), call)
 
-    def _names_read(
-        self, node: nodes.Node, local: frozenset[str]
-    ) -> Iterable[tuple[nodes.Name, ast.expr | None]]:
-        """Free names of an expression with the Python that loads them; None for unknown ones."""
-        columns = frozenset(part.name for part in walk(node) if isinstance(part, nodes.Path))
-        columns |= frozenset(part.name for part in walk(node) if isinstance(part, nodes.Name))
-        for name in free_names(node, local):
-            if name.name == "row":
-                reads = {
-                    column: symbol.code
-                    for column in sorted(columns)
-                    if (symbol := self.scope.row(column)) is not None
-                }
-                yield name, py.dict_of(reads)
-                continue
-            symbol = self.scope.scalar(name.name) or self.scope.rows(name.name, columns)
-            yield name, symbol.code if symbol else None
+
+class _Handed:
+    """What an expression left to the FEEL evaluator takes from outside, by the names it is given.
+
+    `local` are the names that the expression itself binds: of an iteration, a function, a context.
+    Inside a filter the columns of the rows are names too, and go before those of the set.
+    """
+
+    def __init__(self, emitter: Emitter, whole: nodes.Node) -> None:
+        self.emitter = emitter
+        self.reads: dict[str, ast.expr] = {}
+        self._mentioned = frozenset(
+            part.name for part in walk(whole) if isinstance(part, nodes.Path | nodes.Name)
+        )
+
+    def rewritten(self, node: nodes.Node, local: frozenset[str]) -> nodes.Node:
+        """The expression with everything it reads from outside put under a name."""
+        match node:
+            case nodes.Name(name=name):
+                self._name(node, name, local)
+                return node
+            case nodes.Path(operand=nodes.Name(name=owner)) if owner not in local:
+                return self._path(node, owner, local)
+            case nodes.Call(function=nodes.Name(name=name)):
+                return self._call(node, name, local)
+            case nodes.For() | nodes.Quantified():
+                return self._iteration(node, local)
+            case nodes.FunctionOf():
+                inner = local | {name for name, _ in node.parameters}
+                return replace(node, body=self.rewritten(node.body, inner))
+            case nodes.ContextOf():
+                entries = []
+                for key, value in node.entries:
+                    entries.append((key, self.rewritten(value, local)))
+                    local |= {key}
+                return replace(node, entries=tuple(entries))
+            case nodes.Filter():
+                inner = local | {"item"} | self._columns_of(node.operand)
+                return replace(
+                    node,
+                    operand=self.rewritten(node.operand, local),
+                    condition=self.rewritten(node.condition, inner),
+                )
+        parts = {
+            name: self._part(getattr(node, name), local)
+            for name in node.__dataclass_fields__
+            if name not in {"start", "end"}
+        }
+        return replace(node, **parts)
+
+    def _part(self, part: Any, local: frozenset[str]) -> Any:
+        if isinstance(part, nodes.Node):
+            return self.rewritten(part, local)
+        if isinstance(part, tuple):
+            return tuple(self._part(inner, local) for inner in part)
+        return part
+
+    def _iteration(
+        self, node: nodes.For | nodes.Quantified, local: frozenset[str]
+    ) -> nodes.For | nodes.Quantified:
+        iterators = []
+        for iterator in node.iterators:
+            high = iterator.high
+            iterators.append(
+                replace(
+                    iterator,
+                    domain=self.rewritten(iterator.domain, local),
+                    high=None if high is None else self.rewritten(high, local),
+                )
+            )
+            local |= {iterator.name}
+        body = self.rewritten(node.body, local | {"partial"})
+        return replace(node, iterators=tuple(iterators), body=body)
+
+    def _name(self, node: nodes.Name, name: str, local: frozenset[str]) -> None:
+        if name in local or name == "?" or name in self.reads:
+            return
+        scope = self.emitter.scope
+        symbol = scope.scalar(name) or scope.rows(name, self._mentioned)
+        if symbol is not None:
+            self.reads[name] = symbol.code
+        elif name not in BUILT_INS:
+            self.emitter.unknown(name, node)
+
+    def _path(self, node: nodes.Path, owner: str, local: frozenset[str]) -> nodes.Node:
+        scalar = self.emitter.scope.scalar(owner)
+        if scalar is not None and (scalar.kind.many or scalar.kind.type in {"date", "any"}):
+            return replace(node, operand=self.rewritten(node.operand, local))
+        return self._handed_over(node, self.emitter.emit(node))
+
+    def _call(self, node: nodes.Call, name: str, local: frozenset[str]) -> nodes.Node:
+        emitter = self.emitter
+        if name not in local and name not in FUNCTIONS and name not in BUILT_INS:
+            near = difflib.get_close_matches(name, [*BUILT_INS, *FUNCTIONS], n=1)
+            emitter.fault(
+                "E203",
+                f"there is no function '{name}'",
+                node.function,
+                "Formulas have FEEL's functions and those listed in docs/writing-rules.md.",
+                f"Did you mean '{near[0]}'?" if near else "Correct its name.",
+            )
+        if name in CLOCK or name in _OWN:
+            bound = {part.name for part in walk(node) if isinstance(part, nodes.Name)} & local
+            if not bound or name in CLOCK:
+                return self._handed_over(node, emitter.emit(node))
+            if name not in AT_RUN_TIME:
+                emitter.fault(
+                    "E222",
+                    f"'{name}' cannot be asked about '{min(bound)}'",
+                    node,
+                    "It is worked out before the list is walked.",
+                    "Make a value of it, and name that value here.",
+                )
+                return node
+            # Arguments are checked for their number only: what they are shows when they are there.
+            emitter.check_count(node, name)
+        arguments = tuple(self.rewritten(argument, local) for argument in node.arguments)
+        return replace(node, arguments=arguments)
+
+    def _handed_over(self, node: nodes.Node, emitted: Emitted) -> nodes.Name:
+        name = f"{len(self.reads)} handed over"
+        self.reads[name] = emitted.value()
+        return nodes.Name(name, start=node.start, end=node.end)
+
+    def _columns_of(self, operand: nodes.Node) -> frozenset[str]:
+        """Names that an element of a filtered list may have: columns, or keys of a context."""
+        names: set[str] = set()
+        for part in walk(operand):
+            if isinstance(part, nodes.Name):
+                names.update(self.emitter.scope.columns_of(part.name))
+            elif isinstance(part, nodes.ContextOf):
+                names.update(key for key, _ in part.entries)
+        return frozenset(names)
+
+
+def _alternatives(node: nodes.Node) -> list[nodes.Node]:
+    """`a or b or c` as its parts."""
+    if isinstance(node, nodes.Disjunction):
+        return [*_alternatives(node.left), *_alternatives(node.right)]
+    return [node]
+
+
+def _asked_once(alternatives: Sequence[list[ast.expr]]) -> list[ast.expr]:
+    """Alternatives, with what all of them ask of variables asked before them, once."""
+    first, *others = alternatives
+    written = [{ast.dump(test) for test in other} for other in others]
+    shared = {
+        text
+        for test in first
+        if _asks_of_a_variable(test)
+        if all((text := ast.dump(test)) in other for other in written)
+    }
+    before = {ast.dump(test): test for test in first if ast.dump(test) in shared}
+    rest = [
+        py.both([test for test in alternative if ast.dump(test) not in shared])
+        for alternative in alternatives
+    ]
+    return [*before.values(), py.either(rest)]
+
+
+def _asks_of_a_variable(test: ast.expr) -> bool:
+    """Whether a test is cheap and binds nothing: `x is not None`, `x`."""
+    if isinstance(test, ast.Compare):
+        return isinstance(test.left, ast.Name) and isinstance(test.ops[0], ast.IsNot)
+    return isinstance(test, ast.Name)
 
 
 def _named(kind: Kind) -> str:
@@ -301,26 +478,12 @@ def _named(kind: Kind) -> str:
 def _general_kind(node: nodes.Node) -> Kind:
     if isinstance(node, nodes.Quantified | nodes.InstanceOf):
         return BOOLEAN
+    if isinstance(node, nodes.Call) and isinstance(node.function, nodes.Name):
+        return _YIELDS.get(node.function.name, ANY)
     return ANY
 
 
 # ---- walking ------------------------------------------------------------------------------------
-
-
-def children(node: nodes.Node) -> Iterable[nodes.Node]:
-    """The parts of a node, in the order of its fields."""
-    for name in node.__dataclass_fields__:
-        if name in {"start", "end"}:
-            continue
-        yield from _nodes_in(getattr(node, name))
-
-
-def _nodes_in(part: Any) -> Iterable[nodes.Node]:
-    if isinstance(part, nodes.Node):
-        yield part
-    elif isinstance(part, tuple):
-        for inner in part:
-            yield from _nodes_in(inner)
 
 
 def walk(node: nodes.Node) -> Iterable[nodes.Node]:
@@ -336,54 +499,13 @@ def raised_in(node: nodes.Node) -> Iterable[str]:
         isinstance(node, nodes.Call)
         and isinstance(node.function, nodes.Name)
         and node.function.name == "raised"
+        and len(node.arguments) == 1
         and isinstance(node.arguments[0], nodes.Literal)
     ):
         yield str(node.arguments[0].value)
         return
     for child in children(node):
         yield from raised_in(child)
-
-
-def free_names(node: nodes.Node, local: frozenset[str]) -> Iterable[nodes.Name]:
-    """Names that an expression takes from outside, functions left out."""
-    if isinstance(node, nodes.Name):
-        if node.name not in local and node.name != "?":
-            yield node
-        return
-    if isinstance(node, nodes.Call):
-        if not isinstance(node.function, nodes.Name):
-            yield from free_names(node.function, local)
-        for argument in node.arguments:
-            yield from free_names(argument, local)
-        return
-    if isinstance(node, nodes.For | nodes.Quantified):
-        inner = local
-        for iterator in node.iterators:
-            yield from free_names(iterator.domain, inner)
-            if iterator.high is not None:
-                yield from free_names(iterator.high, inner)
-            inner |= {iterator.name}
-        yield from free_names(node.body, inner | {"partial"})
-        return
-    if isinstance(node, nodes.FunctionOf):
-        yield from free_names(node.body, local | {name for name, _ in node.parameters})
-        return
-    if isinstance(node, nodes.ContextOf):
-        inner = local
-        for key, value in node.entries:
-            yield from free_names(value, inner)
-            inner |= {key}
-        return
-    if isinstance(node, nodes.Filter):
-        yield from free_names(node.operand, local)
-        # Inside a filter the element's own entries are names; only what is not one is free.
-        columns = frozenset(
-            part.name for part in walk(node.condition) if isinstance(part, nodes.Name)
-        )
-        yield from free_names(node.condition, local | {"item"} | columns)
-        return
-    for child in children(node):
-        yield from free_names(child, local)
 
 
 # ---- literals, names, paths ---------------------------------------------------------------------
@@ -408,6 +530,7 @@ def _name(emitter: Emitter, node: nodes.Name) -> Emitted:
     if symbol is None:
         rows = emitter.scope.rows(node.name, frozenset())
         if rows is not None:
+            # Of the rows as such, only their number is of use.
             return Emitted(rows.kind, rows.code)
         return emitter.unknown(node.name, node)
     return emitter.loaded(symbol)
@@ -421,7 +544,7 @@ def _path(emitter: Emitter, node: nodes.Path) -> Emitted:
         symbol = emitter.scope.row(node.name)
     else:
         decision = emitter.scope.scalar(owner)
-        if decision is not None and decision.kind.fields:
+        if decision is not None:
             kinds = dict(decision.kind.fields)
             if node.name in kinds:
                 get = ast.Call(
@@ -430,6 +553,8 @@ def _path(emitter: Emitter, node: nodes.Path) -> Emitted:
                 return emitter.bound(
                     kinds[node.name], py.choose(py.is_none(decision.code), py.NONE, get)
                 )
+            if decision.kind == DATE and node.name in _DATE_PARTS:
+                return replace(emitter.general(node), kind=NUMBER)
         symbol = emitter.scope.column(owner, node.name)
     if symbol is None:
         return emitter.unknown(f"{owner}.{node.name}", node)
@@ -473,6 +598,8 @@ def _negation(emitter: Emitter, node: nodes.Negation) -> Emitted:
             "A minus stands before a number.",
             "Take the minus away.",
         )
+    if operand.kind.is_open:
+        return emitter.general(node)
     return Emitted(operand.kind, ast.UnaryOp(ast.USub(), operand.code), operand.guards)
 
 
@@ -567,6 +694,8 @@ def _joined(*groups: Sequence[ast.expr]) -> tuple[ast.expr, ...]:
 
 
 def _comparison(emitter: Emitter, node: nodes.Comparison) -> Emitted:
+    if isinstance(node.right, nodes.RangeOf):
+        return _two_signs(emitter, node, node.right)
     left, right = emitter.emit(node.left), emitter.emit(node.right)
     if node.operator in {"=", "!="}:
         return _equality(emitter, node, left, right)
@@ -582,8 +711,30 @@ def _comparison(emitter: Emitter, node: nodes.Comparison) -> Emitted:
         )
     if not _comparable(emitter, node, left.kind, right.kind):
         return NOTHING
+    if left.kind.type not in {"number", "text", "date"}:
+        return emitter.fault(
+            "E211",
+            f"{_named(left.kind)} has no order",
+            node,
+            f"'{node.operator}' compares numbers, texts or dates.",
+            "Use = or !=.",
+        )
     code = py.compare(left.code, _COMPARE[node.operator](), right.code)
     return Emitted(BOOLEAN, code, _joined(left.guards, right.guards))
+
+
+def _two_signs(emitter: Emitter, node: nodes.Comparison, right: nodes.RangeOf) -> Emitted:
+    """`a == 3` is read as a comparison of a with the range `= 3`, which never holds."""
+    written = right.low is None or right.high is None or right.low is right.high
+    return emitter.fault(
+        "E301",
+        "two signs of comparison" if written else "a value is compared with a range",
+        replace(node, start=node.left.end),
+        "The second one begins a range, and no value is equal to a range."
+        if written
+        else "No value is equal to a range.",
+        f"Write a single {node.operator}" if written else "Write x in [1..9].",
+    )
 
 
 def _counted(emitter: Emitter, node: nodes.Comparison) -> Emitted | None:
@@ -702,6 +853,15 @@ def _logical(
 ) -> Emitted:
     """Three-valued `and` and `or`: one side may decide although the other is null."""
     left, right = emitter.emit(left_node), emitter.emit(right_node)
+    for side, part in ((left, left_node), (right, right_node)):
+        if not side.kind.is_open and side.kind != BOOLEAN:
+            return emitter.fault(
+                "E211",
+                "this is not a condition",
+                part,
+                f"It yields {_named(side.kind)}, and 'and' and 'or' join conditions.",
+                "Compare it with something.",
+            )
     if not left.guards and not right.guards and BOOLEAN == left.kind == right.kind:
         operator = ast.And() if when_decided.value is False else ast.Or()
         return Emitted(BOOLEAN, ast.BoolOp(operator, [left.code, right.code]))
@@ -822,33 +982,19 @@ def _call(emitter: Emitter, node: nodes.Call) -> Emitted:
             "A result must be the same on any day.",
             "Use a date of the case, or as_of.",
         )
-    entry = FUNCTIONS.get(name)
-    if entry is None or node.names is not None:
-        if entry is not None:
-            return (
-                emitter.fault(
-                    "E222",
-                    f"'{name}' takes its arguments by position",
-                    node,
-                    "It is a function of rule sets, not of FEEL.",
-                    "Leave the names out.",
-                )
-                if name in _OWN
-                else emitter.general(node)
-            )
-        return emitter.general(node)
-    fewest, most, handler = entry
-    if not fewest <= len(node.arguments) <= most:
-        count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-        if most == MANY:
-            count = f"{fewest} or more"
+    if name in _OWN and node.names is not None:
         return emitter.fault(
             "E222",
-            f"'{name}' takes {count} arguments, not {len(node.arguments)}",
+            f"'{name}' takes its arguments by position",
             node,
-            "",
-            "Give it what it needs: docs/writing-rules.md lists the functions.",
+            "It is a function of rule sets, not of FEEL.",
+            "Leave the names out.",
         )
+    if name not in FUNCTIONS or node.names is not None:
+        return emitter.general(node)
+    if not emitter.check_count(node, name):
+        return NOTHING
+    _, _, handler = FUNCTIONS[name]
     return handler(emitter, node)
 
 
@@ -856,7 +1002,7 @@ def _total(emitter: Emitter, node: nodes.Call) -> Emitted:
     emitted = emitter.emit(node.arguments[0])
     kind = emitted.kind
     if kind.is_open:
-        return emitter.bound(NUMBER, py.call("total", emitted.value()))
+        return emitter.bound(NUMBER, py.call("total_of_any", emitted.value()))
     if not kind.many or kind.type != "number":
         return emitter.fault(
             "E211",
@@ -896,6 +1042,16 @@ def _first_known(emitter: Emitter, node: nodes.Call) -> Emitted:
 def _least_known(emitter: Emitter, node: nodes.Call) -> Emitted:
     parts = [emitter.emit(argument) for argument in node.arguments]
     kind = _common_kind(emitter, node, [part.kind for part in parts])
+    if kind.many or kind.type not in {"number", "date", "any"}:
+        return emitter.fault(
+            "E211",
+            "'least known' takes single numbers or dates",
+            node,
+            f"This is {_named(kind)}.",
+            "Write min(column) for the least of a column.",
+        )
+    if any(part.kind.is_open for part in parts):
+        return emitter.bound(kind, py.call("least_of_any", *[part.value() for part in parts]))
     return emitter.bound(kind, py.call("least_known", *[part.value() for part in parts]))
 
 
@@ -935,8 +1091,16 @@ def _differ(emitter: Emitter, node: nodes.Call) -> Emitted:
     parts = [emitter.emit(argument) for argument in node.arguments]
     kind = _common_kind(emitter, node, [part.kind for part in parts])
     guards = _joined(*[part.guards for part in parts])
-    if kind.type != "number" and len(parts) == 2:
-        return Emitted(BOOLEAN, py.compare(parts[0].code, ast.NotEq(), parts[1].code), guards)
+    if kind.many or (len(parts) == 3 and kind.type not in {"number", "any"}):
+        return emitter.fault(
+            "E211",
+            "'differ' takes single values, with a tolerance only for numbers",
+            node,
+            f"This is {_named(kind)}.",
+            "Name a figure, or row.<column> in a finding that has each.",
+        )
+    if any(part.kind.is_open for part in parts):
+        return emitter.bound(BOOLEAN, py.call("differ", *[part.value() for part in parts]))
     if len(parts) == 2:
         return Emitted(BOOLEAN, py.compare(parts[0].code, ast.NotEq(), parts[1].code), guards)
     gap = py.call("abs", ast.BinOp(parts[0].code, ast.Sub(), parts[1].code))
@@ -1011,13 +1175,23 @@ def _raised(emitter: Emitter, node: nodes.Call) -> Emitted:
     (argument,) = node.arguments
     code = argument.value if isinstance(argument, nodes.Literal) else None
     symbol = emitter.scope.raised(code) if isinstance(code, str) else None
+    codes = [*emitter.scope.codes()]
+    if symbol is None and code in codes:
+        return emitter.fault(
+            "E222",
+            "only a finding may ask what was raised",
+            node,
+            "Findings are raised when all figures have been computed.",
+            "Ask in the condition of a finding.",
+        )
     if symbol is None:
+        near = difflib.get_close_matches(str(code), codes, n=1)
         return emitter.fault(
             "E203",
-            f"no finding is called '{code}'",
+            f"no finding is called '{code}'" if isinstance(code, str) else "this names no finding",
             argument,
             "'raised' takes the code of a finding of this set, in quotes.",
-            "Correct the code.",
+            f'Did you mean "{near[0]}"?' if near else "Correct the code.",
         )
     return Emitted(BOOLEAN, symbol.code)
 
@@ -1050,6 +1224,17 @@ def _not(emitter: Emitter, node: nodes.Call) -> Emitted:
     return Emitted(BOOLEAN, py.negated(part.code), part.guards)
 
 
+_DATE_PARTS = frozenset({"year", "month", "day", "weekday"})
+#: Their answer would depend on the day they are asked.
+CLOCK = frozenset({"today", "now"})
+#: What FEEL's functions yield, where it is always the same.
+_YIELDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("string", "substring", "upper case", "lower case", "substring before",
+                     "substring after", "replace", "string join"), TEXT),
+    **dict.fromkeys(("contains", "starts with", "ends with", "matches", "list contains", "not",
+                     "all", "any", "is defined"), BOOLEAN),
+    **dict.fromkeys(("string length", "count", "number", "day of year"), NUMBER),
+}  # fmt: skip
 MANY = 99
 Handler = Callable[[Emitter, nodes.Call], Emitted]
 #: Functions translated here: fewest and most arguments, and how.

@@ -25,10 +25,12 @@ _COMPARISONS = {
 
 def total(items: Sequence[Decimal | None] | None) -> Decimal | None:
     """The sum; 0 for no items, null if the list or any item is not known."""
-    if items is None:
-        return None
+    if not items:
+        return None if items is None else _ZERO
+    if len(items) == 1:
+        return items[0]
     try:
-        return sum(items, _ZERO)  # type: ignore[type-var]
+        return sum(items[1:], items[0])  # type: ignore[arg-type]
     except TypeError:  # an item is null
         return None
 
@@ -40,6 +42,33 @@ def least_known(*items: Decimal | None) -> Decimal | None:
         if item is not None and (least is None or item < least):
             least = item
     return least
+
+
+def least_of_any(*items: Any) -> Any:
+    """The least of those that are known, of values whose kinds show when the set runs."""
+    known = [item for item in items if item is not None]
+    alike = len({type(item) for item in known}) == 1 and isinstance(known[0], Decimal | date)
+    return min(known) if alike else None
+
+
+def as_number(value: Any) -> Decimal | None:
+    """What the general evaluator gave, if it is a number."""
+    return value if isinstance(value, Decimal) else None
+
+
+def as_text(value: Any) -> str | None:
+    """What the general evaluator gave, if it is a text."""
+    return value if isinstance(value, str) else None
+
+
+def as_boolean(value: Any) -> bool | None:
+    """What the general evaluator gave, if it is true or false."""
+    return value if isinstance(value, bool) else None
+
+
+def as_date(value: Any) -> date | None:
+    """What the general evaluator gave, if it is a date without a time."""
+    return value if type(value) is date else None
 
 
 def count(items: Sequence[Any] | None) -> Decimal | None:
@@ -113,8 +142,9 @@ def _first_known(*items: Any) -> Any:
     return next((item for item in items if item is not None), None)
 
 
-def _differ(left: Any, right: Any, tolerance: Any = _ZERO) -> bool | None:
-    if left is None or right is None or tolerance is None:
+def differ(left: Any, right: Any, tolerance: Any = _ZERO) -> bool | None:
+    """Whether two values differ by more than a tolerance; null if one of the three is not known."""
+    if left is None or right is None or not isinstance(tolerance, Decimal):
         return None
     if isinstance(left, Decimal) and isinstance(right, Decimal):
         return bool(abs(left - right) > tolerance)
@@ -123,11 +153,11 @@ def _differ(left: Any, right: Any, tolerance: Any = _ZERO) -> bool | None:
 
 #: The functions that rule sets have beyond FEEL, for expressions left to the general evaluator.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "total": total,
+    "total": total_of_any,
     "first known": _first_known,
-    "least known": least_known,
-    "differ": _differ,
-    "in words": lambda amount: None if amount is None else rupee_words(amount),
+    "least known": least_of_any,
+    "differ": differ,
+    "in words": lambda amount: rupee_words(amount) if isinstance(amount, Decimal) else None,
 }
 
 
@@ -166,11 +196,17 @@ SCOPE: Mapping[str, Any] = {
     "all": all,
     "any": any,
     "arithmetic": arithmetic,
+    "as_boolean": as_boolean,
+    "as_date": as_date,
+    "as_number": as_number,
+    "as_text": as_text,
     "contexts": contexts,
     "count": count,
+    "differ": differ,
     "equal": equal,
     "evaluate_node": evaluate_node,
     "least_known": least_known,
+    "least_of_any": least_of_any,
     "len": len,
     "max": max,
     "max_of": max_of,
@@ -180,6 +216,7 @@ SCOPE: Mapping[str, Any] = {
     "ordered": ordered,
     "rupee_words": rupee_words,
     "total": total,
+    "total_of_any": total_of_any,
     "tuple": tuple,
     "years_between": years_between,
     "zip": zip,

@@ -51,37 +51,21 @@ class Place:
     ) -> Problem:
         """A problem here, or at characters `span` of the expression that is written here."""
         problem = self.document.problem(code, self.path, what, why=why, fix=fix, key=key)
-        if span is None or not problem.line:
+        text = self.written()
+        if span is None or not isinstance(text, str):
             return problem
-        return _inside(problem, self.document, span)
+        return self.document.narrowed(problem, self.path, text, *span)
+
+    def written(self) -> Any:
+        """What is written here."""
+        value = self.document.value
+        for step in self.path:
+            value = value[step]
+        return value
 
     def under(self, *steps: str | int) -> Place:
         """The place of a part."""
         return Place(self.document, (*self.path, *steps))
-
-
-def _inside(problem: Problem, document: Document, span: tuple[int, int]) -> Problem:
-    """The problem moved to a part of a one-line expression; folded text keeps its first line."""
-    line = document.text.splitlines()[problem.line - 1]
-    first = line[problem.column - 1 : problem.column]
-    if first in {"|", ">"}:
-        return problem
-    offset = span[0] + (1 if first in {'"', "'"} else 0)
-    column = problem.column + offset
-    if column > len(line) + 1:
-        return problem
-    return Problem(
-        problem.code,
-        problem.what,
-        problem.why,
-        problem.fix,
-        problem.file,
-        problem.line,
-        column,
-        max(1, span[1] - span[0]),
-        problem.field,
-        problem.severity,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +208,18 @@ def _take_sections(document: Document, sections: dict[str, Section]) -> Iterator
                     key=True,
                 )
                 continue
-            keys = {key: place.under(key) for key in raw} if isinstance(raw, dict) else {}
-            sections[section][name] = Entry(raw, place, keys)
+            sections[section][name] = Entry(raw, place, _keys(raw, place))
+
+
+def _keys(raw: Any, place: Place) -> dict[str, Place]:
+    """The place of each key of an entry, columns of a table among them: `columns.rate`."""
+    if not isinstance(raw, dict):
+        return {}
+    keys = {key: place.under(key) for key in raw}
+    columns = raw.get("columns")
+    if isinstance(columns, dict):
+        keys |= {f"columns.{name}": place.under("columns", name) for name in columns}
+    return keys
 
 
 def resolve(

@@ -35,6 +35,13 @@ def total(items: Sequence[Decimal | None] | None) -> Decimal | None:
         return None
 
 
+def total_of_any(items: Any) -> Decimal | None:
+    """The sum of what the general evaluator gave, if it is a list of known numbers."""
+    if not isinstance(items, list) or not all(isinstance(item, Decimal) for item in items):
+        return None
+    return total(items)
+
+
 def least_known(*items: Decimal | None) -> Decimal | None:
     """The least of those that are known; null if none is."""
     least = None

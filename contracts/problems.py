@@ -238,10 +238,135 @@ CODES: Mapping[str, ErrorCode] = {
         "Nothing in the file",
         "The file is empty, or holds comments only.",
     ),
+    "E203": ErrorCode(
+        "A name that nothing has",
+        "A formula, condition, message, decision or list of fields names an input, parameter, "
+        "value, column, function, finding or choice that the rule set does not have. Correct the "
+        "spelling, or declare it. Names in quotes are texts, names without quotes are figures.",
+    ),
+    "E204": ErrorCode(
+        "Figures or findings that need themselves",
+        "Figures are computed one after another, so none can need itself, not even by way of "
+        "others. A relation that is used both ways reads the figure that the case states with "
+        "given(x), which needs no formula.",
+    ),
+    "E205": ErrorCode(
+        "Units that do not fit",
+        "Square feet do not add to square metres, nor an amount to a rate, and a figure comes out "
+        'in the unit that it declares. Convert one of them with convert(x, "unit"), and give a '
+        "plain number that stands for a measure a name, as a parameter with its unit.",
+    ),
+    "E206": ErrorCode(
+        "A unit that cannot be used here",
+        "The unit is unknown, is worth something else from place to place, or measures another "
+        "thing than the path or parameter holds. A rule set names units that are the same "
+        "everywhere, takes the unit of the case (INR/area, area), or that of a rate beside it "
+        "(area of row.rate).",
+    ),
+    "E207": ErrorCode(
+        "A rounding that is missing or cannot be",
+        "Every number says how it is rounded, also when it is not: none, or floor, nearest or ceil "
+        "with a step in the figure's own unit, such as floor 1000, ceil 500 or nearest 0.01 %.",
+    ),
+    "E208": ErrorCode(
+        "An entry that is not complete",
+        "A variant states only what differs from its base; a name that the base does not have is "
+        "new, and needs its formula, unit and rounding, or its path. More often it is a name of "
+        "the base that was misspelt.",
+    ),
+    "E209": ErrorCode(
+        "A name that is taken",
+        "One name means one thing: it stands in one section only, and is no word or function of "
+        "FEEL.",
+    ),
+    "E210": ErrorCode(
+        "A path that leads nowhere in the contract",
+        "An input is read from, and a figure written into, a place that the contract has. "
+        "contracts/schemas/case.schema.json lists them all, and editors complete them. Two figures "
+        "cannot be written into one place.",
+    ),
+    "E211": ErrorCode(
+        "A value of another kind",
+        "A text cannot be divided, a date is not compared with an amount, a condition is true or "
+        "false, and a list is not a single figure. The same holds for what a path of the contract "
+        "can hold.",
+    ),
+    "E212": ErrorCode(
+        "A sum over different units",
+        "Each row of the column is in the unit that the case gives there, so that a sum would add "
+        "cents to square feet. Declare the column a second time in one unit and sum that.",
+    ),
+    "E213": ErrorCode(
+        "Figures compared that may both be unknown",
+        "FEEL takes two unknown figures for equal, and a known one for different from an unknown "
+        "one, so that the finding would speak of what nobody knows. differ(a, b) is null as soon "
+        "as one of them is not known.",
+    ),
+    "E214": ErrorCode(
+        "A rule that asks for the day it is",
+        "A report computed again tomorrow must come out the same. Dates come from the case; as_of "
+        "is the date of valuation.",
+    ),
+    "E215": ErrorCode(
+        "A message that shows what it cannot",
+        "In a finding's message, braces hold the name of a single figure: {fmv}, {row.age}, "
+        "{given(fmv)}, {calculated(fmv)}, or {say:words} for an amount in words.",
+    ),
+    "E216": ErrorCode(
+        "A decision whose outcomes do not fit",
+        "Every row says what follows (then), all outcomes are of one kind, and are among the words "
+        "of 'one of' where there is one. Numbers can be added up, counted or compared under hit: "
+        "collect; priority needs the order of the outcomes.",
+    ),
+    "E217": ErrorCode(
+        "A rule set that extends what it cannot",
+        "A variant extends one version of another rule set, valuation@1, and no set extends "
+        "itself, not even by way of others.",
+    ),
+    "E218": ErrorCode(
+        "Something written twice in a rule set",
+        "A rule set may be shared out among files, but each entry stands in one of them, the head "
+        "in ruleset.yaml, and a version of a rule set in one folder.",
+    ),
+    "E219": ErrorCode(
+        "A parameter that has no value",
+        "The base names a number and leaves it to each bank. A set that is chosen for cases states "
+        "it, with its source.",
+    ),
+    "E220": ErrorCode(
+        "A drop of what is not there",
+        "A variant takes out entries of its base by their names.",
+    ),
+    "E221": ErrorCode(
+        "A rule set without name or version",
+        "A report names the rule set and version that it was computed with, so both stand at the "
+        "top of ruleset.yaml.",
+    ),
+    "E222": ErrorCode(
+        "A function that is not given what it takes",
+        "The functions of rule sets take their arguments by position, and as many as "
+        "docs/writing-rules.md says. given, calculated, convert and raised are worked out before a "
+        "list is walked, and raised is asked in findings only.",
+    ),
+    "E223": ErrorCode(
+        "A history that contradicts itself",
+        "A parameter has one value on a day, and a value, or a rule set, does not end before it "
+        "begins. Both days, from and until, count.",
+    ),
     "E229": ErrorCode(
         "A rule set that does not exist",
         "The case, or the command, asks for a rule set by a name that none of the shipped rule "
         "sets has. Rule sets of other firms are kept elsewhere and named with --variants.",
+    ),
+    "E301": ErrorCode(
+        "A formula that is no FEEL expression",
+        "Formulas, conditions and the cells of decisions are written in FEEL, the expression "
+        "language of DMN 1.5: texts stand in double quotes, equality is a single =, conditions are "
+        "joined by and and or. docs/writing-rules.md and docs/feel.md show the rest.",
+    ),
+    "E302": ErrorCode(
+        "A formula that is too long or too deep",
+        "No person can check such a formula. Give its parts names, as values of their own.",
     ),
     "E401": ErrorCode(
         "A field that does not exist",

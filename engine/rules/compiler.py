@@ -146,7 +146,7 @@ class _Formulas:
                     fault,
                     f"'{node.address}' is one of {', '.join(model.one_of)}."
                     if model.one_of
-                    else "",
+                    else "All outcomes of a decision are of one kind.",
                     "Correct the outcome.",
                 )
             node.outcomes.append(outcome)
@@ -337,7 +337,7 @@ class _Formulas:
             return quantity.value, None
         converted = self.declared.registry.convert(quantity, target, None)
         if isinstance(converted, UnitProblem):
-            return None, converted.message
+            return None, f"{then} is not in {node.kind.display or 'number'}"
         return converted.value, None
 
     def _address(self, node: nodes.Node, table: str | None) -> str | None:

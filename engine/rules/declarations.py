@@ -7,7 +7,7 @@ declaration is noted.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -59,6 +59,13 @@ _LEAF_TYPES = {
     "years": "number",
     "length": "number",
 }
+#: What a path holds, in words, where its kind is no word of the trade.
+_HELD = {"area": "an area", "rate": "a rate", "length": "a length", "part": "several facts",
+         "table": "a table", "other": "something that no rule reads", "mapping": "several facts",
+         "text": "a text", "date": "a date", "number": "a number", "percent": "a percentage",
+         "boolean": "true or false"}  # fmt: skip
+#: The place of a key of an entry.
+At = Callable[[str], Place]
 #: Units that the case decides.
 _AS_GIVEN = frozenset({"INR/area", "area"})
 _DIMENSIONS = {
@@ -118,6 +125,7 @@ class Declarations:
 
     def declare(self) -> None:
         """Declare everything, in the order in which later names need earlier ones."""
+        self._check_effective()
         self._declare_inputs()
         self._declare_parameters()
         self._declare_nodes()
@@ -139,23 +147,24 @@ class Declarations:
 
     # ---- units --------------------------------------------------------------------------------
 
-    def fixed(self, text: str, place: Place) -> tuple[Unit, str]:
-        """A unit that is the same everywhere, and its canonical text."""
+    def fixed(self, text: str, place: Place) -> Kind:
+        """A number in a unit that is the same everywhere."""
         if text in {"number", "1"}:
-            return NO_UNIT, "number"
+            return Kind("number", display="number")
         unit = self.registry.fixed_unit(text)
-        if isinstance(unit, UnitProblem):
-            fix = f"Did you mean {unit.suggestions[0]}?" if unit.suggestions else ""
-            self.problem(
-                place,
-                "E206",
-                f"'{text}' is not a unit a rule set can name",
-                f"{unit.message[:1].upper()}{unit.message[1:]}.",
-                fix
-                or "Use a unit that is worth the same everywhere, such as sqm, sqft or INR/sqm.",
-            )
-            return NO_UNIT, "number"
-        return self.monomial(unit.name), unit.name
+        if not isinstance(unit, UnitProblem):
+            return Kind("number", self.monomial(unit.name), unit.name)
+        why = unit.message.partition("; did you mean")[0]
+        self.problem(
+            place,
+            "E206",
+            f"'{text}' is not a unit a rule set can name",
+            f"{why[:1].upper()}{why[1:]}.",
+            f"Did you mean {unit.suggestions[0]}?"
+            if unit.suggestions
+            else "Use a unit that is worth the same everywhere, such as sqm, sqft or INR/sqm.",
+        )
+        return ANY
 
     def monomial(self, canonical: str) -> Unit:
         """The monomial of a canonical unit text."""
@@ -181,7 +190,7 @@ class Declarations:
                 "The case decides it, and only an input takes its unit from the case.",
                 "Write a fixed unit such as INR/sqm, or 'area of' and the name of an input.",
             )
-            return Kind("number")
+            return ANY
         if text == "INR/area":
             symbol = CASE_DECIDES + owner
             return Kind("number", times((("INR", 1),), ((symbol, 1),), -1), "as given")
@@ -201,12 +210,22 @@ class Declarations:
                     "An area can be taken in the unit that a rate or area of the case is given in.",
                     f"Did you mean '{near}'?" if near else "Name an input with the unit INR/area.",
                 )
-                return Kind("number")
+                return ANY
             return Kind("number", ((CASE_DECIDES + address, 1),), "area of")
-        unit, canonical = self.fixed(text, place)
-        return Kind("number", unit, canonical)
+        return self.fixed(text, place)
 
     # ---- declarations -------------------------------------------------------------------------
+
+    def _check_effective(self) -> None:
+        effective = self.resolved.effective
+        if effective and effective.until and effective.until < effective.from_:
+            self.problem(
+                self.resolved.place.under("effective", "until"),
+                "E223",
+                f"the set ends on {effective.until}, before it begins on {effective.from_}",
+                "Both days count.",
+                "Correct one of the two days.",
+            )
 
     def _declare_inputs(self) -> None:
         # Areas may take the unit of an input, wherever in the file that one stands.
@@ -219,9 +238,11 @@ class Declarations:
             leaf = look_up(path) if path else NoSuchPath("", None)
             if isinstance(leaf, NoSuchPath):
                 self._no_such_path(entry.at("from"), path, leaf)
+                if model.columns is None:
+                    self.kinds[name] = ANY
                 continue
             if model.columns is None:
-                self._declare_fact(name, model, entry.place, path, leaf, None)
+                self._declare_fact(name, model, entry.at, path, leaf, None)
                 continue
             if leaf.kind != "table" or leaf.row is None:
                 self.problem(
@@ -240,7 +261,8 @@ class Declarations:
                 own_path = inner.from_ or column
                 inner_leaf = look_up(own_path, leaf.row)
                 if isinstance(inner_leaf, NoSuchPath):
-                    self._no_such_path(place, own_path, inner_leaf, inside=path)
+                    self._no_such_path(place, own_path, inner_leaf, f"a row of {path}")
+                    self.kinds[f"{name}.{column}"] = ANY
                     continue
                 waiting.append((column, inner, place, own_path, inner_leaf))
             # Rates come first: areas may take their unit.
@@ -248,7 +270,7 @@ class Declarations:
                 waiting, key=lambda item: (item[1].unit or "").startswith("area of ")
             ):
                 address = f"{name}.{column}"
-                self._declare_fact(address, inner, place, own_path, inner_leaf, name)
+                self._declare_fact(address, inner, place.at, own_path, inner_leaf, name)
                 if address in self.facts:
                     self.columns[name].append(column)
             self._declare_label(name, leaf)
@@ -274,11 +296,13 @@ class Declarations:
         self,
         address: str,
         model: Column,
-        place: Place,
+        at: At,
         path: str,
         leaf: Leaf,
         table: str | None,
     ) -> None:
+        # A name that is at fault is a name all the same; its uses are no further faults.
+        self.kinds[address] = ANY
         wanted = (
             model.type or ("number" if model.unit else None) or ("text" if model.one_of else None)
         )
@@ -290,35 +314,36 @@ class Declarations:
             return
         if held is None or kind_type != held:
             self.problem(
-                place,
+                at("type" if model.type else "from"),
                 "E211",
-                f"'{path}' holds {leaf.kind}, not {kind_type or 'a single fact'}",
+                f"'{path}' holds {_HELD.get(leaf.kind, leaf.kind)}, "
+                f"not {kind_type or 'a single fact'}",
                 "An input takes what the contract holds there.",
                 f"Write type: {held}." if held and held != "number" else "Name another path.",
             )
             return
         if kind_type == "number" and model.unit is None and leaf.kind != "number":
             self.problem(
-                place,
+                at("from"),
                 "E206",
                 f"'{address}' has no unit",
                 "Every number declares its unit.",
                 "Write its unit, such as INR, sqm or INR/area.",
             )
             return
-        kind = self._fact_kind(address, model, place, leaf, kind_type, table)
+        kind = self._fact_kind(address, model, at, leaf, kind_type, table)
         self.kinds[address] = kind
         if model.label:
             self.labels[address] = model.label
-        least, most = self._bounds(model, kind, place)
+        least, most = self._bounds(model, kind, at)
         self.facts[address] = self._fact(address, path, leaf, kind, kind_type, least, most)
-        self._check_options(model, leaf, place)
+        self._check_options(model, leaf, at)
 
     def _fact_kind(
         self,
         address: str,
         model: Column,
-        place: Place,
+        at: At,
         leaf: Leaf,
         kind_type: str,
         table: str | None,
@@ -326,8 +351,8 @@ class Declarations:
         if kind_type == "number":
             if model.unit is None:
                 return Kind("number", display="number")
-            kind = self.unit_kind(model.unit, place, address, table, is_input=True)
-            self._check_measure(kind, leaf, place, model.unit)
+            kind = self.unit_kind(model.unit, at("unit"), address, table, is_input=True)
+            self._check_measure(kind, leaf, at("unit"), model.unit)
             return kind
         if kind_type == "text":
             return Kind("text", options=model.one_of or leaf.options)
@@ -336,6 +361,8 @@ class Declarations:
         return Kind(kind_type)
 
     def _check_measure(self, kind: Kind, leaf: Leaf, place: Place, unit: str) -> None:
+        if kind.is_open:
+            return
         if kind.display in {"as given", "area of"}:
             wanted = {"rate"} if unit == "INR/area" else {"area"}
             fits = leaf.kind in wanted
@@ -351,19 +378,19 @@ class Declarations:
             self.problem(
                 place,
                 "E206",
-                f"the contract holds {leaf.kind} there, which is not in {unit}",
-                "",
+                f"the contract holds {_HELD.get(leaf.kind, leaf.kind)} there, which is not in {unit}",
+                "A figure is converted into a unit of its own measure only.",
                 "Name a unit of the same measure.",
             )
 
-    def _check_options(self, model: Column, leaf: Leaf, place: Place) -> None:
+    def _check_options(self, model: Column, leaf: Leaf, at: At) -> None:
         if not leaf.options or not model.one_of:
             return
-        for option in model.one_of:
+        for number, option in enumerate(model.one_of):
             if option not in leaf.options:
                 near = nearest(option, leaf.options)
                 self.problem(
-                    place,
+                    at("one of").under(number),
                     "E203",
                     f"'{option}' is none of the contract's choices",
                     f"The contract has {', '.join(leaf.options)}.",
@@ -371,11 +398,11 @@ class Declarations:
                 )
 
     def _bounds(
-        self, model: Column, kind: Kind, place: Place
+        self, model: Column, kind: Kind, at: At
     ) -> tuple[tuple[Decimal, str] | None, tuple[Decimal, str] | None]:
         found: list[tuple[Decimal, str] | None] = []
-        for quantity in (model.min, model.max):
-            if quantity is None:
+        for key, quantity in (("min", model.min), ("max", model.max)):
+            if quantity is None or kind.is_open:
                 found.append(None)
                 continue
             target = kind.display or "number"
@@ -391,7 +418,11 @@ class Declarations:
             converted = self.registry.convert(bound, target, None)
             if isinstance(converted, UnitProblem):
                 self.problem(
-                    place, "E206", f"the bound {quantity} does not fit: {converted.message}"
+                    at(key),
+                    "E206",
+                    f"the bound {quantity} does not fit",
+                    f"{converted.message[:1].upper()}{converted.message[1:]}.",
+                    f"Write it in {target}.",
                 )
                 found.append(None)
                 continue
@@ -495,7 +526,8 @@ class Declarations:
                 "E206",
                 f"the value {item.value} is not in {wanted}",
                 f"{converted.message[:1].upper()}{converted.message[1:]}.",
-                f"Write the unit behind the number, as in '{item.value.value} {wanted}'."
+                f"Write the unit behind the number, as in '{item.value.value} "
+                f"{'%' if wanted == 'percent' else wanted}'."
                 if value.unit is None
                 else "Give every value of a parameter the same unit.",
             )
@@ -543,6 +575,8 @@ class Declarations:
         table, dot, column = address.partition(".")
         if not dot:
             table, column = "", address
+        elif table in self.resolved.sections["inputs"] and table not in self.tables:
+            return  # the table is at fault
         elif table not in self.tables:
             near = nearest(table, self.tables)
             self.problem(
@@ -607,7 +641,8 @@ class Declarations:
         strange = [option for option in kind.options if leaf.options and option not in leaf.options]
         if fits and not strange:
             return
-        what = f"'{path}' holds {leaf.kind}, and '{node.address}' is {_described(node)}"
+        held_there = _HELD.get(leaf.kind, leaf.kind)
+        what = f"'{path}' holds {held_there}, and '{node.address}' is {_described(node)}"
         if strange:
             what = f"'{path}' cannot hold {', '.join(strange)}"
         self.problem(
@@ -715,15 +750,16 @@ class Declarations:
             root = self.tables[node.table][2].row
         leaf = look_up(model.given, root)
         if isinstance(leaf, NoSuchPath):
-            self._no_such_path(place, model.given, leaf)
+            inside = f"a row of {self.tables[node.table][1]}" if node.table else "the contract"
+            self._no_such_path(place, model.given, leaf, inside)
             return
         kind_type = _LEAF_TYPES.get(leaf.kind)
         if kind_type != node.kind.type and not node.kind.is_open:
             self.problem(
                 place,
                 "E211",
-                f"'{model.given}' holds {leaf.kind}, not {node.kind.type}",
-                "",
+                f"'{model.given}' holds {_HELD.get(leaf.kind, leaf.kind)}, not {node.kind.type}",
+                "What the case states goes before what the formula yields.",
                 "Name a path that holds what the value is.",
             )
             return

@@ -15,7 +15,7 @@ from engine.rounding import Rounding
 from engine.rules import python_syntax as py
 from engine.rules import runtime
 from engine.rules.compiled import CompiledFinding, Step, label_of
-from engine.rules.contract_paths import Leaf, look_up
+from engine.rules.contract_paths import Leaf, NoSuchPath, look_up
 from engine.rules.declarations import AS_OF, Declarations, Formula, Node
 from engine.rules.expressions import Emitted, Emitter, Fault, Symbol, raised_in
 from engine.rules.kinds import (
@@ -392,7 +392,7 @@ class Emission:
             self._problem(
                 Fault(
                     "E205",
-                    f"the formula yields {shown(got.unit)}, the value is declared in {shown(want.unit)}",
+                    f"the formula yields {shown(got.unit)}, '{node.address}' is in {shown(want.unit)}",
                     "A figure must be in the unit it declares.",
                     "Correct the formula or the unit.",
                     whole.start,
@@ -590,6 +590,9 @@ class Emission:
         for number, name in enumerate(model.fields):
             if not self._is_field(name):
                 near = nearest(name, [*self.declared.kinds, *self.declared.tables])
+                found = look_up(name)
+                if near is None and isinstance(found, NoSuchPath):
+                    near = found.nearest
                 self.declared.problem(
                     entry.at("fields").under(number),
                     "E203",

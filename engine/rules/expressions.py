@@ -670,17 +670,32 @@ def _unit_of_arithmetic(
         return right.unit if left.zero else left.unit
     verb = "added to" if node.operator == "+" else "subtracted from"
     first, second = (left, right) if node.operator == "+" else (right, left)
-    literal = left.literal or right.literal
     emitter.fault(
         "E205",
-        f"a value in {shown(first.unit)} cannot be {verb} one in {shown(second.unit)}",
+        f"{_measured(first)} cannot be {verb} {_measured(second)}",
         node,
-        "A number in a formula has no unit." if literal else "Units are added only to themselves.",
-        "Make the number a parameter with its unit."
-        if literal
-        else 'Convert one of them: convert(x, "unit").',
+        *_unlike(emitter, left, right),
     )
     return None
+
+
+def _measured(kind: Kind) -> str:
+    return f"a value in {shown(kind.unit)}" if kind.unit else "a plain number"
+
+
+def _unlike(emitter: Emitter, left: Kind, right: Kind) -> tuple[str, str]:
+    """Why two units do not fit, and what would make them fit."""
+    if left.literal or right.literal:
+        return (
+            "A number in a formula has no unit.",
+            "Make the number a parameter with its unit.",
+        )
+    if emitter.scope.factor(shown(right.unit), shown(left.unit)) is not None:
+        return (
+            "They measure the same in different units.",
+            f'Convert one of them: convert(x, "{shown(left.unit)}").',
+        )
+    return "They measure different things.", "Correct the names, or the operation."
 
 
 def _joined(*groups: Sequence[ast.expr]) -> tuple[ast.expr, ...]:
@@ -802,15 +817,11 @@ def _comparable(emitter: Emitter, node: nodes.Node, left: Kind, right: Kind) -> 
         )
         return False
     if left.type == "number" and not same_unit(left, right):
-        literal = left.literal or right.literal
         emitter.fault(
             "E205",
-            f"a value in {shown(left.unit)} is compared with one in {shown(right.unit)}",
+            f"{_measured(left)} is compared with {_measured(right)}",
             node,
-            "A number in a formula has no unit." if literal else "Their units differ.",
-            "Make the number a parameter with its unit."
-            if literal
-            else 'Convert one of them: convert(x, "unit").',
+            *_unlike(emitter, left, right),
         )
         return False
     return _option_exists(emitter, node, left, right)
@@ -954,10 +965,10 @@ def _common_kind(emitter: Emitter, node: nodes.Node, kinds: Sequence[Kind]) -> K
         if not same_unit(kind, chosen):
             emitter.fault(
                 "E205",
-                f"a value in {shown(chosen.unit)} and one in {shown(kind.unit)} stand in one place",
+                f"{_measured(chosen)} and {_measured(kind)} stand in one place",
                 node,
                 "Whichever is chosen, the result must have one unit.",
-                'Convert one of them: convert(x, "unit").',
+                _unlike(emitter, chosen, kind)[1],
             )
             return ANY
     return replace(
@@ -1146,7 +1157,7 @@ def _convert(emitter: Emitter, node: nodes.Call) -> Emitted:
             "The unit must be known when the set is compiled.",
             'Write convert(x, "sqm").',
         )
-    source = shown(part.kind.unit)
+    source = "what has no known unit" if part.kind.is_open else shown(part.kind.unit)
     factor = emitter.scope.factor(source, target.value) if not part.kind.is_open else None
     if factor is None:
         return emitter.fault(

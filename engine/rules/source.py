@@ -63,6 +63,11 @@ class Place:
             value = value[step]
         return value
 
+    def at(self, key: str) -> Place:
+        """The place of a key, or of the whole where it is not written."""
+        value = self.written()
+        return self.under(key) if isinstance(value, dict) and key in value else self
+
     def under(self, *steps: str | int) -> Place:
         """The place of a part."""
         return Place(self.document, (*self.path, *steps))

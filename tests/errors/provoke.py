@@ -19,12 +19,15 @@ from contracts.contract import Contract
 from contracts.document import Document, text_of
 from contracts.exact_json import read_json
 from contracts.field_definitions import FieldDefinitions
+from contracts.land_units import LandUnits
 from contracts.patch import apply_patch
 from contracts.problems import Problem, render_problems
 from contracts.profile import Profile
 from contracts.strict_yaml import read_yaml
 from contracts.validation import validate
+from engine.catalogue import make_catalogue
 from engine.profile_check import check_field_definitions, check_profiles, check_wanted
+from engine.rules.source import read_rule_set
 from tests.errors.steps import play
 
 FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "errors"
@@ -98,6 +101,26 @@ def _case_with_profile(path: Path) -> Told:
     return check_wanted(profiles, case.profile, document), {path.name: document.text}
 
 
+def _rule_set(path: Path) -> Told:
+    """One rule set, its sections perhaps in several files; `base.yaml` is a set of its own."""
+    units, _ = validate(LandUnits, read(SHIPPED_PROFILES.parent / "rules" / "units.yaml"))
+    assert units is not None
+    base = path.with_name("base.yaml")
+    own = [file for file in sorted(path.parent.glob("*.yaml")) if file != base]
+    problems: list[Problem] = []
+    texts: dict[str, str] = {}
+    sources = []
+    for files in ([base] if base.exists() else [], own):
+        documents = [read(file) for file in files]
+        texts |= {document.name: document.text for document in documents}
+        if documents:
+            source, found = read_rule_set(documents)
+            problems += found
+            sources += [source] if source is not None else []
+    catalogue, found = make_catalogue(sources, units=units)
+    return (*problems, *found, *catalogue.check()), texts
+
+
 #: First match wins: a folder of a patch also holds a contract.
 KINDS: dict[str, Callable[[Path], Told]] = {
     "patch.yaml": _patch,
@@ -106,6 +129,7 @@ KINDS: dict[str, Callable[[Path], Told]] = {
     "case-with-profile.yaml": _case_with_profile,
     "field-definitions.yaml": _field_definitions,
     "profile.yaml": _profile,
+    "ruleset.yaml": _rule_set,
 }
 
 

@@ -36,7 +36,7 @@ _YEARS_MONTHS_PATTERN = re.compile(
 _DAYS_TIME_PATTERN = re.compile(
     r"(?P<sign>-?)P(?=.)(?:(?P<days>[0-9]+)D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?"
-    r"(?:(?P<seconds>[0-9]+(?:\.[0-9]+)?)S)?)?"
+    r"(?:(?P<seconds>[0-9]+(?:\.[0-9]*)?)S)?)?"
 )
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Longer digit runs mean nothing as a date or duration and only cost time.

@@ -5,7 +5,15 @@ import random
 
 import pytest
 
-from engine.feel import Bounds, FeelError, evaluate, evaluate_with_reasons
+from engine.feel import (
+    Bounds,
+    FeelError,
+    FeelNestingLimitError,
+    evaluate,
+    evaluate_with_reasons,
+    parse_expression,
+    parse_unary_tests,
+)
 from engine.feel.built_ins import BUILT_INS
 from engine.feel.values import FeelFunction
 
@@ -21,6 +29,10 @@ CONTEXT = {
     "s": "text",
     "n": None,
     "when": "2026-11-24",
+    "ratio": 0.1,
+    "chosen": {3, 1, 2},
+    "half": lambda number: number / 2,
+    "any of": lambda *values: values[0],
 }
 LITERALS = (
     *("0", "1", "-1", "2.5", "1e3", "1e6000", "-1e-6000", "99999999999999999999999999999999999"),
@@ -28,6 +40,7 @@ LITERALS = (
     *('@"2026-11-24"', '@"10:00:00Z"', '@"2026-11-24T10:00:00@Asia/Kolkata"', '@"P1M"', '@"PT1S"'),
     *('@"nonsense"', "[]", "{}", "[1..5]", "(1..5)", "]1..5[", "(< 5)", "a", "b", "c d", "s", "n"),
     *("unknown", "?", "item", "partial", "999999999", '@"999999999-12-31"', '@"-P99999999Y"'),
+    *("ratio", "chosen", "half", "half(2)", "any of(a, b)", "any of()", '@"PT0.S"', "[1..null]"),
 )
 OPERATORS = ("+", "-", "*", "/", "**", "=", "!=", "<", "<=", ">", ">=", "and", "or", "in")
 TYPES = ("number", "string", "list<number>", "context<a: number>", "date and time", "Any", "odd")
@@ -133,10 +146,14 @@ class Generator:
                 text.insert(position, self.random.choice('()[]{}".,:@?-+*/\\ \n\u0000é🐎1a'))
         return "".join(text)
 
+    def deep(self, depth: int) -> str:
+        opening = self.random.choice(["(", "[", "{a: ", "a[", "abs(", "-", "if ", "1 in (", "not("])
+        return opening * self.random.choice([5, 40, 200]) + self.expression(depth)
+
     SHAPES = (
         *(binary, binary, binary, called, named_call, typed_call, typed_call, typed_call),
         *(conditional, loop, filtered, path, listed, context, function, between, instance),
-        *(tests, mangled),
+        *(tests, mangled, deep),
     )
 
 
@@ -160,6 +177,16 @@ def test_generated_expressions_raise_nothing_but_feel_errors() -> None:
     # A generator that only makes nonsense would prove nothing.
     assert outcomes["value"] > EXPRESSIONS // 5, outcomes
     assert outcomes["null"] > EXPRESSIONS // 5, outcomes
+
+
+@pytest.mark.parametrize("opening", ["(", "[", "{a: ", "abs(", "if ", "1 in (", "not("])
+def test_a_text_deeper_than_the_stack_is_a_named_limit(opening: str) -> None:
+    bounds = Bounds(nesting=100_000, height=100_000)
+    text = opening * 2_000 + "1"
+
+    for read in (parse_expression, parse_unary_tests, evaluate):
+        with pytest.raises(FeelNestingLimitError):
+            read(text, bounds=bounds)
 
 
 def test_a_null_from_a_built_in_always_has_a_reason() -> None:

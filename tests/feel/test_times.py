@@ -37,6 +37,7 @@ time(@"2026-11-24T09:00:00Z") = @"09:00:00Z" and time(@"2026-11-24") = @"00:00:0
 time(24, 0, 0) = null and time("24:00:00") = null and time("09:30") = null and time("09:30:00+19:00") = null and time("09:30:00@No/Where") = null
 date and time(date("2026-11-24"), @"09:00:00+01:00") = @"2026-11-24T09:00:00+01:00" and date and time("2026-11-24") = @"2026-11-24T00:00:00"
 date and time(@"2026-11-24T01:00:00Z", @"09:00:00") = @"2026-11-24T09:00:00" and date and time("2026-13-01T00:00:00") = null
+duration("PT7.S") = @"PT7S" and duration("PT.5S") = null and @"-PT0.S" = @"P0D"
 duration("P1Y2M") = @"P14M" and duration("P1DT25H") = @"PT49H" and duration("P1Y1D") = null and duration("PT") = null and duration("-P0D") = @"P0D"
 years and months duration(date("2011-12-22"), date("2013-08-24")) = @"P1Y8M" and years and months duration(date("2013-08-24"), date("2011-12-22")) = @"-P1Y8M"
 years and months duration(date("2026-01-31"), date("2026-02-28")) = @"P0M" and years and months duration(date("2026-01-01"), date("2026-02-01")) = @"P1M"
@@ -85,7 +86,7 @@ def test_durations_print_as_iso_8601_in_their_largest_units(text: str, printed: 
         "PT1D",
         "P1DT",
         "P1.5D",
-        "PT1.S",
+        "PT.5S",
         "P-1D",
         "+P1D",
         "P1M1Y",

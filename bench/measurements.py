@@ -7,8 +7,8 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,9 @@ from contracts.exact_json import read_json
 from engine.catalogue import Catalogue
 from engine.evaluation import evaluate, examine
 from engine.figures import Figures, parameters_on, run_rule_set
+from engine.rules.compiled import CompiledRuleSet
+from engine.rules.compiler import compile_rule_set
+from engine.rules.source import ResolvedRuleSet
 from factory.bundle import as_bundled, write_bundle
 from factory.case_files import read_case_file
 from factory.catalogue import Library
@@ -57,12 +60,13 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     figures, as_of = examination.figures, examination.evaluation.as_of
     assert figures is not None, "the case has a rule set"
     parameters = parameters_on(figures.compiled, as_of, {})
-    run = partial(run_rule_set, figures.compiled, figures.facts, parameters, as_of)
     form = zen_form(figures)
+    ours = _without(figures.compiled.resolved, form.left_out, catalogue)
+    run = partial(run_rule_set, ours, figures.facts, parameters, as_of)
     facts = request(figures)
     graph = zen.ZenEngine().create_decision(json.dumps(form.graph))
     expression = zen.compile_expression(form.expression)
-    _, raised = run(traced=False)
+    figures, raised = run(traced=False)
     for result in (graph.evaluate(facts)["result"], expression.evaluate(facts)):
         if wrong := disagreements(form, result, figures, raised):
             raise ValueError("zen-engine disagrees: " + "; ".join(wrong))
@@ -78,7 +82,7 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
         rounds=rounds,
         span=0.02,
     )
-    reference = figures.compiled.resolved.reference
+    reference = ours.resolved.reference
     with_trace = f"{reference} with full trace written out"
     untraced = f"{reference} without trace"
     return Comparison(
@@ -105,6 +109,19 @@ def one_evaluation(case: Case, catalogue: Catalogue, *, rounds: int) -> Comparis
     )
 
 
+def _without(
+    rule_set: ResolvedRuleSet, names: Iterable[str], catalogue: Catalogue
+) -> CompiledRuleSet:
+    """The rule set without some of its figures and findings, so that both sides do the same."""
+    sections = {
+        section: {name: entry for name, entry in entries.items() if name not in set(names)}
+        for section, entries in rule_set.sections.items()
+    }
+    compiled, problems = compile_rule_set(replace(rule_set, sections=sections), catalogue.registry)
+    assert compiled is not None, problems
+    return compiled
+
+
 def _remarks(traced: Figures, form: ZenForm, facts: dict[str, object]) -> Iterator[str]:
     kinds = [node["type"] for node in form.graph["nodes"]]
     yield (
@@ -121,7 +138,7 @@ def _remarks(traced: Figures, form: ZenForm, facts: dict[str, object]) -> Iterat
         f"{len(form.steps)} figures and decisions and {len(form.findings)} conditions of findings."
     )
     left_out = ", ".join(f"{name} ({why})" for name, why in form.left_out.items())
-    yield f"zen-engine goes without: {left_out or 'nothing'}; our side computes it all the same."
+    yield f"zen-engine cannot say: {left_out or 'nothing'}; so both sides go without it."
     yield (
         f"Our trace has {len(traced.trace)} entries with value, unit, source, formula, inputs, rounding and "
         "what is missing. zen-engine's own trace holds the input and output of each node."

@@ -6,6 +6,7 @@ known, and a finding or the trace says why.
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -36,6 +37,7 @@ from engine.findings import (
 from engine.outputs import with_outputs
 from engine.profile_selection import select_profile
 from engine.readiness import assess
+from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledRuleSet
 from engine.rules.inputs import read_facts
 from engine.rules.selection import Choice, bank_type_of, select_rule_set
@@ -80,6 +82,14 @@ def examine(
     trace: bool = True,
 ) -> Examination:
     """The evaluation and the figures it was made from."""
+    # Whatever arithmetic the caller has set, every step here has 34 digits.
+    with decimal.localcontext(ARITHMETIC):
+        return _examined(case, catalogue, as_of, ruleset or case.ruleset, trace=trace)
+
+
+def _examined(
+    case: Case, catalogue: Catalogue, as_of: date | None, wanted: str | None, *, trace: bool
+) -> Examination:
     contract = case.contract
     findings: list[Finding] = []
     as_of = as_of or case.as_of or _date_of(contract)
@@ -99,7 +109,7 @@ def examine(
         contract,
         bank_type=contract.meta.bank_type,
         as_of=as_of,
-        wanted=ruleset or case.ruleset,
+        wanted=wanted,
     )
     if choice.fault is not None:
         findings.append(
@@ -110,17 +120,41 @@ def examine(
                 ["meta.report_type", "meta.bank_type"],
             )
         )
-    figures = None
+    figures, raised = None, []
     contract = contract.model_copy(update={"computed_values": None})
     if choice.rule_set is not None:
         compiled = catalogue.compiled(choice.rule_set)
-        figures, raised = _run(case, contract, catalogue, compiled, as_of, findings, traced=trace)
+        try:
+            figures, raised = _run(
+                case, contract, catalogue, compiled, as_of, findings, traced=trace
+            )
+        except decimal.Overflow:
+            findings.append(
+                built_in(
+                    "FIGURES_OVERFLOW",
+                    f"A figure of {choice.rule_set.reference} grows beyond every number, "
+                    "so none was computed.",
+                    "Correct the facts; if they are right, the rule set multiplies too much.",
+                )
+            )
+    if figures is not None:
         findings += rule_findings(figures, raised)
         findings += fact_findings(figures.facts.problems)
         findings += disputed_units(figures)
         findings += undecided(figures)
         findings += stated_findings(contract, figures, catalogue.registry)
-        contract = with_outputs(contract, figures)
+        contract, left_out = with_outputs(contract, figures)
+        findings += [
+            built_in(
+                "OUTPUT_TOO_LONG",
+                f"{figures.compiled.labels[address]} has more digits than a contract holds, "
+                "so it is not written there.",
+                "Correct the facts it is computed from, or give its rule a rounding.",
+                [address],
+                suffix=address,
+            )
+            for address in left_out
+        ]
     evaluation = _assessed(case, contract, catalogue, choice, figures, findings, as_of)
     return Examination(evaluation, figures)
 

@@ -162,7 +162,7 @@ def run_rule_set(
                 as_of,
                 rows,
                 facts.units,
-                _conversions(facts),
+                facts.conversion_texts(),
                 parameters.named,
             )
         else:
@@ -170,17 +170,13 @@ def run_rule_set(
     return Figures(compiled, facts, slots, parameters.in_force, trace), raised
 
 
-def _conversions(facts: Facts) -> dict[tuple[str, str | None], tuple[str, str]]:
-    return {
-        (item.address, item.row_id): (str(item.entered), item.converted.basis)
-        for item in facts.conversions
-    }
-
-
 def written(value: Any, unit: str | None) -> Any:
     """A value as the trace writes it: a share of 0.95 is 95 in percent."""
-    if unit == "percent" and isinstance(value, Decimal):
-        return value.scaleb(2)
+    if unit == "percent":
+        if isinstance(value, Decimal):
+            return ARITHMETIC.scaleb(value, 2)
+        if isinstance(value, list):
+            return [written(item, unit) for item in value]
     return value
 
 

@@ -7,7 +7,7 @@ bounds, stated figures that differ, parameters that do not fit, and an unknown d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from contracts.contract import Contract
@@ -18,14 +18,20 @@ from engine.indian_numbers import parse_rupee_words, printed
 from engine.rules.compiled import CompiledFinding
 from engine.rules.inputs import FactProblem, row_address
 from engine.rules.messages import Placeholder
+from engine.rules.trace_writing import BY_ROW
 from engine.units.registry import UnitProblem, UnitRegistry
 
 _OUTCOMES: Mapping[str, Outcome] = {"error": "fail", "warning": "review", "note": "informational"}
+_WORDS = frozenset({"text", "boolean", "date"})
+# Wide enough to round any number of 34 digits at any place.
+_WIDE = Context(prec=7000, rounding=ROUND_HALF_UP)
 #: What the engine itself may find, and how serious it is. docs/findings.md explains each.
 BUILT_IN: Mapping[str, tuple[Severity, str]] = {
     "AS_OF_UNKNOWN": ("warning", "Date of valuation unknown"),
     "BANK_TYPE_INFERRED": ("note", "Bank type inferred"),
+    "FIGURES_OVERFLOW": ("error", "Figures too large"),
     "DECISION_UNDECIDED": ("error", "Rows of a decision contradict each other"),
+    "OUTPUT_TOO_LONG": ("error", "Figure too long for a contract"),
     "OUT_OF_BOUNDS": ("error", "Figure out of bounds"),
     "PARAMETER_NOT_IN_FORCE": ("error", "Parameter not in force"),
     "PARAMETER_UNFIT": ("error", "Parameter does not fit"),
@@ -116,6 +122,8 @@ def _named(address: str, figures: Figures, table: str | None, row: int | None) -
     unit = figures.unit(address, own_row)
     if isinstance(value, list):
         value = tuple(value)
+        if address.rpartition(" ")[2] in figures.facts.units:
+            unit = BY_ROW
     name = address
     if own_row is not None and table is not None:
         which, space, _ = address.rpartition(" ")
@@ -193,6 +201,8 @@ def stated_findings(
     for stated in contract.stated or ():
         label = stated.field
         address, row, fault = figures.locate(stated.field)
+        if fault is None and row is None and "." in address:
+            fault = f"it is a whole column; name a row, such as {row_address(address, 'x')}"
         if fault is not None:
             yield built_in(
                 "STATED_UNCHECKED",
@@ -216,8 +226,10 @@ def stated_findings(
             )
             continue
         if not _agrees(amount, computed):
-            shown = printed(computed, unit) if isinstance(computed, Decimal) else str(computed)
-            said = printed(amount, unit) if isinstance(amount, Decimal) else str(amount)
+            shown = (
+                printed(computed, unit) if isinstance(computed, Decimal) else _in_words(computed)
+            )
+            said = printed(amount, unit) if isinstance(amount, Decimal) else amount
             yield built_in(
                 "STATED_DIFFERS",
                 f"{figures.compiled.labels[address]} is stated as {said}, computed it is {shown}.",
@@ -233,9 +245,8 @@ def stated_findings(
 def _stated_amount(
     amount: str | Decimal | Quantity, unit: str | None, registry: UnitRegistry
 ) -> tuple[Any, str | None]:
-    if unit in {"text", "boolean", "date", None}:
+    if unit is None or unit in _WORDS:
         return str(amount), None
-    assert unit is not None
     try:
         quantity = quantity_from(amount, None)
     except QuantityError as error:
@@ -252,11 +263,15 @@ def _stated_amount(
 def _agrees(stated: Any, computed: Any) -> bool:
     """Whether a computed figure, rounded as finely as the stated one, is the stated one."""
     if not isinstance(stated, Decimal) or not isinstance(computed, Decimal):
-        return str(stated) == str(computed)
+        return str(stated) == _in_words(computed)
     exponent = stated.as_tuple().exponent
     assert isinstance(exponent, int)
     step = Decimal(1).scaleb(min(exponent, 0))
-    return computed == stated or computed.quantize(step, ROUND_HALF_UP) == stated
+    return computed == stated or _WIDE.quantize(computed, step) == stated
+
+
+def _in_words(computed: Any) -> str:
+    return str(computed).lower() if isinstance(computed, bool) else str(computed)
 
 
 def _words_finding(label: str, words: str, amount: Any) -> Iterator[Finding]:

@@ -8,14 +8,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from contracts.contract import Contract
-from contracts.quantities import Quantity
-from engine.figures import Figures
+from contracts.quantities import Quantity, QuantityError, check_number
+from engine.figures import Figures, written
 from engine.rules.contract_paths import Leaf, look_up
 
 
-def with_outputs(contract: Contract, figures: Figures) -> Contract:
-    """The contract with computed values filled in; what is not known stays empty."""
+def with_outputs(contract: Contract, figures: Figures) -> tuple[Contract, tuple[str, ...]]:
+    """The contract with computed values filled in; what is not known stays empty.
+
+    Returns:
+        The contract, and the figures that have more digits than a contract can hold.
+    """
     tree: dict[str, Any] = {}
+    left_out: list[str] = []
     for step in figures.compiled.outputs:
         assert step.into is not None
         value = figures.slots[step.slot]
@@ -25,15 +30,19 @@ def with_outputs(contract: Contract, figures: Figures) -> Contract:
         assert isinstance(leaf, Leaf)
         if isinstance(value, Decimal) and leaf.kind != "number":
             unit = figures.unit_of(step.kind)
-            number = value.scaleb(2) if unit == "percent" else value
+            number = written(value, unit)
+            try:
+                check_number(number, "")
+            except QuantityError:
+                left_out.append(step.address)
+                continue
             value = Quantity(((number, unit),))
         *parts, last = step.into.split(".")
         branch = tree
         for part in parts:
             branch = branch.setdefault(part, {})
         branch[last] = value
-    filled: Contract = _grafted(contract, tree)
-    return filled
+    return _grafted(contract, tree), tuple(left_out)
 
 
 def _grafted(model: Any, tree: dict[str, Any]) -> Any:

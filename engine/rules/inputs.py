@@ -108,6 +108,16 @@ class Facts:
     units: dict[str, Any]
     problems: list[FactProblem] = field(default_factory=list)
     conversions: list[ConvertedFact] = field(default_factory=list)
+    _texts: dict[tuple[str, str | None], tuple[str, str]] | None = None
+
+    def conversion_texts(self) -> Mapping[tuple[str, str | None], tuple[str, str]]:
+        """What was entered and what its conversion rests on, by address and row, for the trace."""
+        if self._texts is None:
+            self._texts = {
+                (item.address, item.row_id): (str(item.entered), item.converted.basis)
+                for item in self.conversions
+            }
+        return self._texts
 
 
 def read_facts(contract: Contract, plan: InputPlan, registry: UnitRegistry, place: Place) -> Facts:

@@ -30,7 +30,7 @@ def total(items: Sequence[Decimal | None] | None) -> Decimal | None:
     if len(items) == 1:
         return items[0]
     try:
-        return sum(items[1:], items[0])  # type: ignore[arg-type]
+        return sum(items[1:], items[0])  # type: ignore[type-var]
     except TypeError:  # an item is null
         return None
 

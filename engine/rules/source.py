@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from contracts.canonical_json import canonical_json
 from contracts.document import Document, Path
 from contracts.problems import Problem, nearest
+from contracts.quantities import spelled
 from contracts.ruleset import (
     AppliesTo,
     Decision,
@@ -320,8 +321,35 @@ def _merge(link: RuleSetSource, sections: dict[str, Section], *, is_root: bool) 
                 problems += _incomplete(section_name, name, entry, merged, is_root=is_root)
                 merged[name] = entry
             else:
+                if section_name == "parameters":
+                    problems += _another_unit(name, base, entry)
                 merged[name] = _changed(section_name, base, entry)
     return problems
+
+
+def _another_unit(name: str, base: Entry, own: Entry) -> Iterator[Problem]:
+    """A variant's parameter that is not in the unit of its base: 80 for 80 %."""
+    wanted, got = _unit_of(base.raw), _unit_of(own.raw)
+    if wanted in {None, got}:
+        return
+    written = f"in {got}" if got else "without a unit"
+    yield own.place.problem(
+        "E206",
+        f"'{name}' is {written}, its base has it in {wanted}",
+        "Formulas of the base count on the unit; 80 and 80 % differ a hundredfold.",
+        f"Write the value in {wanted}.",
+        key=True,
+    )
+
+
+def _unit_of(raw: Any) -> str | None:
+    """The unit that a parameter is written in, by its value or by itself."""
+    for item in raw if isinstance(raw, list) else [raw]:
+        parameter = Parameter.model_validate(item)
+        unit = parameter.unit or (parameter.value and parameter.value.unit)
+        if unit and unit != "number":
+            return spelled(unit)
+    return None
 
 
 def _changed(section: str, base: Entry, own: Entry) -> Entry:

@@ -238,7 +238,7 @@ class TraceWriter:
             code = py.load("as_of")
         unit = self._unit(kind, in_row=in_row, lists=lists, many=many)
         value = self._written(kind, many=many)(code)
-        plain_value = py.call("NamedValue", ast.Constant(name), value, unit)
+        used = py.call("NamedValue", ast.Constant(name), value, unit)
         fact = (declared.givens if which == "given" else declared.facts).get(bare)
         if fact is not None and not many and (fact.area_of or fact.measure not in _NEVER_CONVERTED):
             row: ast.expr = py.NONE
@@ -247,11 +247,14 @@ class TraceWriter:
                 lists.add(rows)
                 row = py.load(f"r_{rows}")
             key = py.tuple_of([ast.Constant(bare), row])
-            converted = py.call(
-                "named", py.load("conversions"), key, ast.Constant(name), value, unit
+            used = py.call("named", py.load("conversions"), key, ast.Constant(name), value, unit)
+        # What is not known is named alike in every case, so it is named once.
+        unknown = py.call("NamedValue", ast.Constant(name), py.NONE, unit)
+        if isinstance(unit, ast.Constant):
+            unknown = self.emission.constant(
+                NamedValue(name, None, None if unit.value is None else str(unit.value))
             )
-            return py.choose(py.is_none(code), plain_value, converted)
-        return plain_value
+        return py.choose(py.is_none(code), unknown, used)
 
     # ---- what is missing ----------------------------------------------------------------------
 

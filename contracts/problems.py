@@ -387,7 +387,7 @@ CODES: Mapping[str, ErrorCode] = {
         "Not a number, or not a quantity",
         "A quantity is a number, written plainly and without commas, and its unit: 6.59 cent, "
         '900000 INR/cent, 5 crore INR, 3 bigha 2 katha, or {value: "6.59", unit: cent}. '
-        "It has at most 18 digits before the point and 12 after it.",
+        "It has at most 24 digits before the point and 34 in all.",
     ),
     "E405": ErrorCode(
         "A value of another kind",

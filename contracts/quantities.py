@@ -9,15 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-# Nothing in a valuation comes near these; they keep 34-digit arithmetic clear of overflow.
-MAX_INTEGER_DIGITS = 18
-MAX_DECIMALS = 12
+# Nothing in a valuation comes near these. What is within them, arithmetic of 34 digits holds to the
+# last digit, and what arithmetic gives can be written into a contract again.
+MAX_INTEGER_DIGITS = 24
+MAX_DECIMALS = 40
+MAX_DIGITS = 34
+
+# A number written with several multipliers is not rounded on the way, whatever the caller's own
+# arithmetic is.
+_EXACT = Context(prec=400)
 
 #: Words that multiply the number before them, and are then gone.
 MULTIPLIERS = {"thousand": 1_000, "lakh": 100_000, "lac": 100_000, "crore": 10_000_000}
@@ -91,10 +97,11 @@ def check_number(number: Decimal, text: str) -> Decimal:
         raise QuantityError(f"'{text}' is not a number")
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)  # finite
-    if -exponent > MAX_DECIMALS or len(digits) + exponent > MAX_INTEGER_DIGITS:
+    whole = len(digits) + exponent
+    if whole > MAX_INTEGER_DIGITS or -exponent > MAX_DECIMALS or len(digits) > MAX_DIGITS:
         raise QuantityError(
             f"'{text}' has more than {MAX_INTEGER_DIGITS} digits before the point "
-            f"or {MAX_DECIMALS} after it"
+            f"or {MAX_DIGITS} in all"
         )
     return number
 
@@ -140,7 +147,7 @@ def parse_quantity(text: str) -> Quantity:
 def _term(number: Decimal, words: str) -> tuple[Decimal, str | None]:
     rest = words.split()
     while rest and rest[0].lower() in MULTIPLIERS:
-        number *= MULTIPLIERS[rest.pop(0).lower()]
+        number = _EXACT.multiply(number, MULTIPLIERS[rest.pop(0).lower()])
     unit = " ".join(rest)
     return check_number(number, f"{number} {unit}"), spelled(unit) or None
 

@@ -120,7 +120,8 @@ def _examined(
                 ["meta.report_type", "meta.bank_type"],
             )
         )
-    figures, raised = None, []
+    figures: Figures | None = None
+    raised: list[tuple[int, int | None]] = []
     contract = contract.model_copy(update={"computed_values": None})
     if choice.rule_set is not None:
         compiled = catalogue.compiled(choice.rule_set)

@@ -17,6 +17,7 @@ from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledParameter, CompiledRuleSet, Step
 from engine.rules.inputs import Facts, row_address
 from engine.rules.kinds import CASE_DECIDES, Kind, shown
+from engine.rules.trace_writing import BY_ROW
 
 _WRITTEN_FIELD = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?(?:\.([a-z0-9_]+))?")
 
@@ -83,7 +84,9 @@ class Figures:
             if symbol.startswith(CASE_DECIDES):
                 decided = self.facts.units.get(symbol.removeprefix(CASE_DECIDES))
                 if isinstance(decided, list):
-                    decided = decided[row] if row is not None else None
+                    if row is None:
+                        return BY_ROW
+                    decided = decided[row]
                 names[symbol] = decided or "sqm"
         return shown(kind.unit, names)
 

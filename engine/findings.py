@@ -18,7 +18,6 @@ from engine.indian_numbers import parse_rupee_words, printed
 from engine.rules.compiled import CompiledFinding
 from engine.rules.inputs import FactProblem, row_address
 from engine.rules.messages import Placeholder
-from engine.rules.trace_writing import BY_ROW
 from engine.units.registry import UnitProblem, UnitRegistry
 
 _OUTCOMES: Mapping[str, Outcome] = {"error": "fail", "warning": "review", "note": "informational"}
@@ -122,8 +121,6 @@ def _named(address: str, figures: Figures, table: str | None, row: int | None) -
     unit = figures.unit(address, own_row)
     if isinstance(value, list):
         value = tuple(value)
-        if address.rpartition(" ")[2] in figures.facts.units:
-            unit = BY_ROW
     name = address
     if own_row is not None and table is not None:
         which, space, _ = address.rpartition(" ")

@@ -57,7 +57,7 @@ def problems_of(text):
         ("  property: {land_area: [1]}", "E404", "a quantity is a number"),
         ("  property: {land_area: 1 2}", "E404", "needs its own unit"),
         ("  property: {land_area: ''}", "E404", "needs a number"),
-        (f"  property: {{land_area: {'1' * 19} cent}}", "E404", "18 digits"),
+        (f"  property: {{land_area: {'1' * 25} cent}}", "E404", "24 digits"),
         (f"  property: {{land_area: 1 {'x' * 200}}}", "E404", "200 characters"),
         ("  valuation_inputs: {building_rate: 1 INR 2 INR}", "E404", "one number with its unit"),
         ("  property: {coordinates: {latitude: true}}", "E404", "plainly"),

@@ -67,8 +67,8 @@ docs: $(READY) ## write the generated pages and schemas
 
 lock: $(READY) ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --group dev pyproject.toml -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra durable --no-emit-package zenops pyproject.toml -o requirements-durable.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra bench pyproject.toml -o requirements-bench.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra durable --no-emit-package zenops -c requirements.lock pyproject.toml -o requirements-durable.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
 
 clean: ## take away what was built
 	rm -rf build .venv

@@ -1,0 +1,1 @@
+"""Prints a bundle as a Word document; `child` runs alone in a process with limits."""

@@ -588,37 +588,6 @@ CODES: Mapping[str, ErrorCode] = {
         "An expected result that is missing or left over",
         "Every case has its expected result beside it, and nothing else lies there.",
     ),
-    "E643": ErrorCode(
-        "A template that leaves out what a report must say",
-        "Each family of reports has figures that every bank's form prints, such as the fair market "
-        "value. A template without one of them gives a report that fails its proof.",
-    ),
-    "E645": ErrorCode(
-        "A tag that cannot be read",
-        "What stands between the braces is not a tag: braces that are not closed within their "
-        "paragraph, an if or for without its end, a word that does not belong.",
-    ),
-    "E646": ErrorCode(
-        "A field that a report does not have",
-        "A tag names a field. Which there are stands in docs/template-fields.md; columns of a "
-        "table are known inside a loop over it.",
-    ),
-    "E647": ErrorCode(
-        "Something that a tag may not do",
-        "A template prints fields, leaves parts out, and repeats rows. It does not call, compute, "
-        "read other files or look inside the software: what a report says comes from the bundle "
-        "alone.",
-    ),
-    "E648": ErrorCode(
-        "A tag in the wrong place",
-        "Tags that repeat or leave out paragraphs and rows have to stand so that whole paragraphs "
-        "and whole rows remain. A tag that would be lost is told, too.",
-    ),
-    "E649": ErrorCode(
-        "Something that a report may not carry",
-        "A report is paper. Fields of Word may say where things are in the document, such as PAGE "
-        "and NUMPAGES, and may not compute, tell the time, read files or start programs.",
-    ),
     "E660": ErrorCode(
         "No LibreOffice",
         "The PDF is made from the Word document by LibreOffice, which is a program of its own. "
@@ -631,5 +600,30 @@ CODES: Mapping[str, ErrorCode] = {
     "E662": ErrorCode(
         "LibreOffice took too long",
         "Pages are laid out within seconds. LibreOffice is ended when it takes minutes.",
+    ),
+    "E670": ErrorCode(
+        "A template that leaves out what a report must say",
+        "Each family of reports has figures that every bank's form prints, such as the fair market "
+        "value. A template without one of them gives a report that fails its proof.",
+    ),
+    "E671": ErrorCode(
+        "A tag that cannot be read",
+        "What stands between the braces is not a tag: braces that are not closed within their "
+        "paragraph, an if or for without its end, a word that does not belong.",
+    ),
+    "E672": ErrorCode(
+        "A field that a report does not have",
+        "A tag names a field. Which there are stands in docs/template-fields.md; columns of a "
+        "table are known inside a loop over it.",
+    ),
+    "E673": ErrorCode(
+        "A tag in the wrong place",
+        "Tags that repeat or leave out paragraphs and rows have to stand so that whole paragraphs "
+        "and whole rows remain. A tag that would be lost is told, too.",
+    ),
+    "E674": ErrorCode(
+        "Something that a report may not carry",
+        "A report is paper. Fields of Word may say where things are in the document, such as PAGE "
+        "and NUMPAGES, and may not compute, tell the time, read files or start programs.",
     ),
 }

@@ -48,7 +48,7 @@ _ELEMENTS = {
 
 
 def check_contents(package: Package, name: str) -> tuple[Problem, ...]:
-    """An E649 for each thing in a template's text that a report may not carry.
+    """An E674 for each thing in a template's text that a report may not carry.
 
     Args:
         package: the template.
@@ -61,7 +61,7 @@ def check_contents(package: Package, name: str) -> tuple[Problem, ...]:
         for fault in _faults(part, parse_part(content))
     ]
     return tuple(
-        Problem("E649", what, why=why, fix=fix, file=shown(name))
+        Problem("E674", what, why=why, fix=fix, file=shown(name))
         for what, why, fix in dict.fromkeys(faults)
     )
 

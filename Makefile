@@ -46,6 +46,7 @@ check: $(READY) ## style, types, imports, generated files
 	$(BIN)/python scripts/write_error_docs.py --check
 	$(BIN)/python scripts/write_unit_table.py --check
 	$(BIN)/python scripts/write_profile_table.py --check
+	$(BIN)/python scripts/write_template_fields.py --check
 
 golden: $(READY) ## write the expected results of the fixture cases
 	$(BIN)/python scripts/draw_specimen_photographs.py
@@ -64,6 +65,7 @@ docs: $(READY) ## write the generated pages and schemas
 	$(BIN)/python scripts/write_error_docs.py
 	$(BIN)/python scripts/write_unit_table.py
 	$(BIN)/python scripts/write_profile_table.py
+	$(BIN)/python scripts/write_template_fields.py
 
 lock: $(READY) ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --group dev pyproject.toml -o requirements.lock

@@ -48,11 +48,27 @@ _LINE = re.compile(r"([0-9a-f]{64})  (data/(?:[a-z]+\.json|evidence/[0-9a-f]{64}
 _LARGEST_TEXT = 16_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The payload as models."""
+
+    case: BundledCase
+    contract: Contract
+    evaluation: Evaluation
+    profile: Profile | None
+    registers: Registers
+    ruleset: Document
+    annexures: AnnexurePlan
+    firm: Firm | None
+    template: TemplateIdentity
+
+
 @dataclass(frozen=True)
 class Verification:
     """What a check found.
 
     `digest` is None when the manifest cannot be read; the names are those of files in the bundle.
+    `parts` is what a sound bundle holds.
     """
 
     digest: str | None
@@ -62,6 +78,7 @@ class Verification:
     changed: tuple[str, ...] = ()
     files: int = 0
     signature: Signature | None = None
+    parts: Parts | None = field(default=None, repr=False, compare=False)
 
     @property
     def sound(self) -> bool:
@@ -135,12 +152,20 @@ def _verify(bundle: Contents, *, recompute: bool) -> Verification:
         for name in names:
             bundle.note(code, f"'{shown(name, 200)}' {what}", fix="Ask for the bundle again.")
     signature = _signature(bundle, digest)
+    contents = None
     if not bundle.problems:
         contents = _read_parts(bundle, listed)
         if contents is not None and recompute and not bundle.problems:
             _recompute(bundle, contents)
     return Verification(
-        digest, in_order(bundle.problems), missing, unexpected, changed, len(listed), signature
+        digest,
+        in_order(bundle.problems),
+        missing,
+        unexpected,
+        changed,
+        len(listed),
+        signature,
+        contents if not bundle.problems else None,
     )
 
 
@@ -193,17 +218,7 @@ def _signature(bundle: Contents, digest: str) -> Signature | None:
     return signature
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    case: BundledCase
-    contract: Contract
-    evaluation: Evaluation
-    profile: Profile | None
-    registers: Registers
-    ruleset: Document
-
-
-def _read_parts(bundle: Contents, listed: Mapping[str, str]) -> _Parts | None:
+def _read_parts(bundle: Contents, listed: Mapping[str, str]) -> Parts | None:
     """The payload as models, when all of it is there and fits together."""
     for name in PARTS:
         if f"data/{name}.json" not in bundle.entries:
@@ -216,7 +231,7 @@ def _read_parts(bundle: Contents, listed: Mapping[str, str]) -> _Parts | None:
     evaluation = _model(bundle, "data/evaluation.json", Evaluation)
     registers = _model(bundle, "data/registers.json", Registers)
     plan = _model(bundle, "data/annexures.json", AnnexurePlan)
-    _model(bundle, "data/template.json", TemplateIdentity)
+    template = _model(bundle, "data/template.json", TemplateIdentity)
     firm = _model(bundle, "data/firm.json", Firm) if documents["firm"].value else None
     profile = _model(bundle, "data/profile.json", Profile) if documents["profile"].value else None
     if bundle.problems:
@@ -226,6 +241,7 @@ def _read_parts(bundle: Contents, listed: Mapping[str, str]) -> _Parts | None:
     assert evaluation
     assert registers
     assert plan
+    assert template
     for identity, name, empty in (
         (evaluation.ruleset, "ruleset", not documents["ruleset"].value),
         (evaluation.profile, "profile", profile is None),
@@ -234,7 +250,17 @@ def _read_parts(bundle: Contents, listed: Mapping[str, str]) -> _Parts | None:
         if identity.digest != digest:
             bundle.note("E616", f"'data/{name}.json' is not what the figures were computed with")
     _check_evidence(bundle, case, plan, firm, listed)
-    return _Parts(case, contract, evaluation, profile, registers, documents["ruleset"])
+    return Parts(
+        case=case,
+        contract=contract,
+        evaluation=evaluation,
+        profile=profile,
+        registers=registers,
+        ruleset=documents["ruleset"],
+        annexures=plan,
+        firm=firm,
+        template=template,
+    )
 
 
 def _check_evidence(
@@ -316,7 +342,7 @@ def _model(bundle: Contents, name: str, model: type[M]) -> M | None:
     return found
 
 
-def _recompute(bundle: Contents, parts: _Parts) -> None:
+def _recompute(bundle: Contents, parts: Parts) -> None:
     """Evaluate the case again, and name every figure and finding that comes out otherwise."""
     before = parts.evaluation
     sources: list[RuleSetSource] = []

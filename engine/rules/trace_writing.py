@@ -206,7 +206,7 @@ class TraceWriter:
         """The NamedValue of an input, made once and kept in a variable."""
         in_row = "row." in name
         kept = ("rz_" if in_row else "z_") + "".join(
-            letter if letter.isalnum() else "_" for letter in name
+            letter if letter.isalnum() else "_" for letter in name.replace(".", "__")
         )
         key = f"{table if in_row else ''} {kept}"
         if key not in self._named or (in_row and not self.emission.in_same_loop(kept)):

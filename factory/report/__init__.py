@@ -1,0 +1,1 @@
+"""What a report prints from a bundle, and the proof that it did."""

@@ -6,6 +6,7 @@ runs through. A walk over jinja2's syntax tree knows what each name stands for w
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A field that is printed."""
+    """A field that is printed; `elsewhere` are the rule sets that have it, if the family's do not."""
+
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Walk:
     unknown: list[Unknown] = field(default_factory=list)
     #: Paths of the fields that are printed; columns as `floors.net`.
     printed: set[str] = field(default_factory=set)
+    #: Paths that the template has asked for before it names them: `{% if lift is defined %}`.
+    asked: set[str] = field(default_factory=set)
 
     def read(self, tree: nodes.Template) -> None:
         """Follow every tag of a part."""
@@ -93,8 +98,9 @@ class Walk:
                         if not isinstance(part, nodes.TemplateData):
                             self._print(part, scope)
                 case nodes.If():
-                    self._value(node.test, scope)
-                    self._body([*node.body, *node.elif_, *node.else_], scope)
+                    with self._asking(node.test):
+                        self._value(node.test, scope)
+                        self._body([*node.body, *node.elif_, *node.else_], scope)
                 case nodes.For():
                     self._loop(node, scope)
                 case nodes.Assign():
@@ -103,6 +109,18 @@ class Walk:
                 case _:
                     # Forbidden, and told as such; what it names does not matter.
                     pass
+
+    @contextlib.contextmanager
+    def _asking(self, test: nodes.Node) -> Iterator[None]:
+        """While a condition holds that asks whether something is there."""
+        before = set(self.asked)
+        self.asked |= {
+            written(asked.node)
+            for asked in (test, *test.find_all(nodes.Test))
+            if isinstance(asked, nodes.Test) and asked.name in {"defined", "known", "undefined"}
+        }
+        yield
+        self.asked = before
 
     def _loop(self, node: nodes.For, scope: dict[str, _Found]) -> None:
         found = self._value(node.iter, scope)
@@ -165,27 +183,38 @@ class Walk:
                     is_part = isinstance(node.arg, nodes.Slice)
                     found = whole if is_part else _Found(whole.shape.row, whole.path)
             case nodes.Filter() if node.node is not None:
-                whole = self._value(node.node, scope, printing=printing)
-                for argument in node.args:
-                    self._value(argument, scope, printing=printing)
-                found = _Found(UNSURE)
-                if node.name in {"first", "last"} and isinstance(whole.shape, Table):
-                    found = _Found(whole.shape.row, whole.path)
-                elif node.name == "default":
-                    found = whole
+                return self._filtered(node, node.node, scope, printing=printing)
             case nodes.CondExpr():
-                self._value(node.test, scope)
-                for way in (node.expr1, node.expr2):
-                    if way is not None:
-                        self._value(way, scope, printing=printing)
+                with self._asking(node.test):
+                    self._value(node.test, scope)
+                    for way in (node.expr1, node.expr2):
+                        if way is not None:
+                            self._value(way, scope, printing=printing)
                 return _Found(UNSURE)
             case _:
                 for child in node.iter_child_nodes():
                     self._value(child, scope, printing=printing)
                 return _Found(UNSURE)
-        if printing and found.path and isinstance(found.shape, Leaf):
-            self.printed.add(found.path)
+        if isinstance(found.shape, Leaf):
+            if found.shape.elsewhere and written(node) not in self.asked:
+                self.unknown.append(_elsewhere(node, found.shape))
+            if printing and found.path:
+                self.printed.add(found.path)
         return found
+
+    def _filtered(
+        self, node: nodes.Filter, inner: nodes.Expr, scope: dict[str, _Found], *, printing: bool
+    ) -> _Found:
+        before = set(self.asked)
+        if node.name == "default":
+            self.asked.add(written(inner))
+        whole = self._value(inner, scope, printing=printing)
+        self.asked = before
+        for argument in node.args:
+            self._value(argument, scope, printing=printing)
+        if node.name in {"first", "last"} and isinstance(whole.shape, Table):
+            return _Found(whole.shape.row, whole.path)
+        return whole if node.name == "default" else _Found(UNSURE)
 
     def _member(
         self, node: nodes.Getattr | nodes.Getitem, name: str, scope: dict[str, _Found]
@@ -197,7 +226,7 @@ class Walk:
                 return _Found(fields[name], f"{whole.path}.{name}" if whole.path else "")
             case Record(fields=fields):
                 self.unknown.append(
-                    _unknown(node.lineno, f"{text}.{name}", nearest(name, fields), f"{text}.")
+                    _unknown(node.lineno, f"{text}.{name}", _near(text, name, fields))
                 )
             case Table(row=row):
                 known = isinstance(row, Record) and name in row.fields
@@ -213,8 +242,8 @@ class Walk:
                 )
             case Leaf() if name not in _OF_A_LEAF:
                 beside = f"{text}_{name}"
-                close = beside if self._is_beside(whole, name) else None
-                self.unknown.append(_unknown(node.lineno, f"{text}.{name}", close, ""))
+                meant = [beside] if self._is_beside(whole, name) else []
+                self.unknown.append(_unknown(node.lineno, f"{text}.{name}", meant))
             case _:
                 pass
         return _Found(UNSURE)
@@ -231,63 +260,62 @@ class Walk:
         return isinstance(group, Record) and f"{last}_{name}" in group.fields
 
     def _no_name(self, node: nodes.Name, scope: Mapping[str, _Found]) -> Unknown:
-        inside = [
-            f"{path}.{node.name}"
-            for path, shape in sorted(self.vocabulary.items())
+        name = node.name
+        columns = [
+            table
+            for table, shape in sorted(self.vocabulary.items())
             if isinstance(shape, Table) and isinstance(shape.row, Record)
-            if node.name in shape.row.fields
-        ] + [
-            f"{path}.{node.name}"
-            for path, shape in sorted(self.vocabulary.items())
-            if isinstance(shape, Record) and node.name in shape.fields
+            if name in shape.row.fields
         ]
-        problem = _unknown(node.lineno, node.name, nearest(node.name, scope), "")
-        if not inside:
-            return problem
-        first = inside[0].split(".")[0]
-        if isinstance(self.vocabulary[first], Table):
+        by_last: dict[str, list[str]] = {}
+        for path in paths(self.records()):
+            by_last.setdefault(path.rpartition(".")[2], []).append(path)
+        meant = by_last.get(name, [])
+        if not meant and columns:
             return Unknown(
                 node.lineno,
-                f"unknown field '{node.name}'",
-                why=f"'{node.name}' is a column of the table {first}.",
-                fix=f"Write {{%tr for row in {first} %}}, and {{{{ row.{node.name} }}}} in the "
+                f"unknown field '{name}'",
+                why=f"'{name}' is a column of {_listed(columns)}.",
+                fix=f"Write {{%tr for row in {columns[0]} %}}, and {{{{ row.{name} }}}} in the "
                 "rows that it repeats.",
             )
-        return _unknown(node.lineno, node.name, inside[0], "")
+        if not meant:
+            close = nearest(name, scope) or nearest(name, by_last)
+            meant = [close] if close and close in scope else by_last.get(close or "", [])
+        return _unknown(node.lineno, name, meant)
+
+    def records(self) -> dict[str, Shape]:
+        """The vocabulary without its tables."""
+        return {
+            name: shape
+            for name, shape in self.vocabulary.items()
+            if not isinstance(shape, Table) and name != "figures"
+        }
 
     def _tables(self) -> str:
         names = [name for name, shape in self.vocabulary.items() if isinstance(shape, Table)]
         return f"Tables are: {', '.join(sorted(names))}." if names else ""
 
 
+def _elsewhere(node: nodes.Node, leaf: Leaf) -> Unknown:
+    return Unknown(
+        node.lineno,
+        f"'{written(node)}' is not computed for reports of this family",
+        why=f"It is a figure of {', '.join(leaf.elsewhere)}.",
+        fix=f"Take it out, or ask first: {{% if {written(node)} is known %}} ... {{% endif %}}.",
+    )
+
+
 def paths(vocabulary: Mapping[str, Shape], before: str = "") -> Iterator[str]:
     """Every field of a vocabulary as messages call it: `fmv`, `property.address`, `floors.net`."""
     for name, shape in sorted(vocabulary.items()):
         match shape:
-            case Leaf():
+            case Leaf(elsewhere=()):
                 yield before + name
             case Record(fields=fields) | Table(row=Record(fields=fields)):
                 yield from paths(fields, f"{before}{name}.")
             case _:
                 pass
-
-
-def expressions(body: Iterable[nodes.Node]) -> Iterator[nodes.Node]:
-    """Each tag's own part of a tree: a block without its body, a printed expression alone."""
-    for node in body:
-        match node:
-            case nodes.Output():
-                yield from (part for part in node.nodes if not isinstance(part, nodes.TemplateData))
-            case nodes.If():
-                yield nodes.If(node.test, [], [], [], lineno=node.lineno)
-                yield from expressions([*node.body, *node.elif_, *node.else_])
-            case nodes.For():
-                yield nodes.For(
-                    node.target, node.iter, [], [], node.test, node.recursive, lineno=node.lineno
-                )
-                yield from expressions([*node.body, *node.else_])
-            case _:
-                yield node
 
 
 def written(node: nodes.Node) -> str:
@@ -303,13 +331,22 @@ def written(node: nodes.Node) -> str:
             return "…"
 
 
-def _unknown(line: int, path: str, close: str | None, before: str) -> Unknown:
-    path = shown(path)
-    if close is None:
-        return Unknown(
-            line, f"unknown field '{path}'", fix="docs/template-fields.md lists what there is."
-        )
-    return Unknown(line, f"unknown field '{path}', did you mean '{before}{close}'?")
+def _unknown(line: int, path: str, meant: Iterable[str]) -> Unknown:
+    what, meant = f"unknown field '{shown(path)}'", list(meant)
+    if not meant:
+        return Unknown(line, what, fix="docs/template-fields.md lists what there is.")
+    return Unknown(line, f"{what}, did you mean {_listed(repr(name) for name in meant)}?")
+
+
+def _near(text: str, name: str, fields: Iterable[str]) -> list[str]:
+    close = nearest(name, fields)
+    return [f"{text}.{close}"] if close else []
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first few names as a person lists them."""
+    *rest, last = list(names)[:3]
+    return f"{', '.join(rest)} or {last}" if rest else last
 
 
 def _inside(found: _Found, text: str) -> str:

@@ -17,15 +17,14 @@ from lxml import etree
 
 from contracts.problems import shown
 from factory.rendering.docx_package import DOCUMENT, TEXT_TYPES, parse_part
+from factory.rendering.word_xml import w, without_doubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from factory.rendering.docx_package import Package
 
-_WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-_P, _T, _TC, _TR, _TBL = (f"{{{_WORD}}}{name}" for name in ("p", "t", "tc", "tr", "tbl"))
-_TEXT_BOX = f"{{{_WORD}}}txbxContent"
+_P, _T, _TC, _TR, _TBL, _TEXT_BOX = map(w, ("p", "t", "tc", "tr", "tbl", "txbxContent"))
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _FILLED_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -63,6 +62,7 @@ class Misplaced:
     what: str
     why: str
     is_unreadable: bool = False
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def read_template(package: Package) -> list[TemplateText]:
         key=lambda name: (name != DOCUMENT, name),
     )
     return [
-        _read(PurePosixPath(name).stem, parse_part(package.parts[name]))
+        _read(PurePosixPath(name).stem, without_doubles(parse_part(package.parts[name])))
         for name in names
         if name in package.parts
     ]
@@ -118,7 +118,7 @@ def _settle(text: TemplateText, patched: str) -> None:
     def on_a_line(match: re.Match[str]) -> str:
         nonlocal last
         number = _NUMBER.search(match[0])
-        if number:
+        if number is not None:
             index = int("".join(str(_DIGITS.index(digit)) for digit in number[1]))
             found.add(index)
             last = text.tags[index][1]
@@ -134,6 +134,7 @@ def _settle(text: TemplateText, patched: str) -> None:
                     f"the tag {shown(tag)} would be lost",
                     "A tag with p, tr or tc takes the whole paragraph, row or cell away that it "
                     "stands in. Give it one of its own.",
+                    is_lost=True,
                 )
             )
 
@@ -146,73 +147,75 @@ def _number_tags(text: TemplateText, paragraph: Any, where: str) -> None:
     whole = "".join(piece.text for piece in pieces)
     if not _OPENING.search(whole):
         return
-    level = _table_level(paragraph)
-    matches = list(_TAG.finditer(whole))
-    rest = _TAG.sub("", whole)
-    for match in reversed(matches):
-        if not match[0].startswith("{#"):
-            _write(pieces, match.end() - 2 - (match[0][-3] == "-"), _EDGE * 2)
-    for match in matches:
+    in_table = _is_in_table(paragraph)
+    rest = _TAG.sub(lambda match: "\0" * len(match[0]), whole)
+    edits: list[tuple[int, int, str]] = []
+    for match in _TAG.finditer(whole):
         tag = match[0]
         if tag.startswith("{#"):
             continue
         place = Place(text.part, where, tag)
         number = "".join(_DIGITS[int(digit)] for digit in str(len(text.tags)))
-        _fill(pieces, f"{_EDGE}{number}{_EDGE}")
+        edits.append((match.end() - 2 - (tag[-3] == "-"), 0, f"{_EDGE}{number}{_EDGE}"))
         text.tags.append((tag, place))
-        text.misplaced += _at_wrong_level(tag, place, level, rest)
-    if _OPENING.search(rest):
+        level = _LEVEL.match(tag)
+        if level is not None:
+            misplaced = _at_wrong_level(level, place, rest, in_table=in_table)
+            if misplaced is not None:
+                text.misplaced.append(misplaced)
+                # Told once; what follows from it is not.
+                edits.append((match.start() + 2, len(level[2]), ""))
+    for match in _OPENING.finditer(rest):
+        edits.append((match.start() + 1, 0, " "))
         text.misplaced.append(
             Misplaced(
-                Place(text.part, where, whole),
+                Place(text.part, where, whole[match.start() :]),
                 "a tag is not closed in its paragraph",
                 "Write {{ field }}, or {% if ... %} with %} at its end, within one paragraph.",
                 is_unreadable=True,
             )
         )
+    for edit in sorted(edits, reverse=True):
+        _edit(pieces, *edit)
 
 
-def _write(pieces: list[Any], offset: int, mark: str) -> None:
-    """Insert a mark at an offset of the text that the pieces make together."""
+def _edit(pieces: list[Any], start: int, length: int, new: str) -> None:
+    """Change the text that pieces make together."""
     for piece in pieces:
-        if offset <= len(piece.text):
-            piece.text = piece.text[:offset] + mark + piece.text[offset:]
-            return
-        offset -= len(piece.text)
+        size = len(piece.text)
+        if start <= size:
+            gone = min(length, size - start)
+            piece.text = piece.text[:start] + new + piece.text[start + gone :]
+            new, length = "", length - gone
+            if not length:
+                return
+        start = max(start - size, 0)
 
 
-def _fill(pieces: list[Any], number: str) -> None:
-    """Put a number in place of the first empty mark."""
-    for piece in pieces:
-        if _EDGE * 2 in piece.text:
-            piece.text = piece.text.replace(_EDGE * 2, number, 1)
-            return
-
-
-def _at_wrong_level(tag: str, place: Place, level: str, rest: str) -> Iterator[Misplaced]:
-    found = _LEVEL.match(tag)
-    if found is None:
-        return
-    kind, name = found[1], found[2]
+def _at_wrong_level(
+    level: re.Match[str], place: Place, rest: str, *, in_table: bool
+) -> Misplaced | None:
+    kind, name = level[1], level[2]
     if kind == "{":
-        yield Misplaced(
+        return Misplaced(
             place,
             f"a field is written {{{{ field }}}}, not {{{{{name} field }}}}",
-            "The letters p, r, tr and tc belong to if and for.",
+            "The letters p, r, tc and tr belong to if and for.",
         )
-    elif name in {"tr", "tc"} and not level:
-        yield Misplaced(
+    if name in {"tr", "tc"} and not in_table:
+        return Misplaced(
             place,
             f"{{%{name} ... %}} stands outside a table",
             "It repeats rows or cells. Outside tables, write {%p ... %} in a paragraph of its own.",
         )
-    elif name == "p" and rest.strip():
-        yield Misplaced(
+    if name == "p" and rest.strip("\0 \t\n"):
+        return Misplaced(
             place,
             "the text beside a {%p ... %} tag would be lost",
             "The tag takes its whole paragraph away. Give it a paragraph of its own, or write "
             "{% ... %} to leave out words within a paragraph.",
         )
+    return None
 
 
 def _outside_text(part: str, element: Any, where: Mapping[Any, str]) -> Iterator[Misplaced]:
@@ -232,14 +235,11 @@ def _nearest(element: Any, tag: str) -> Any:
     return next(element.iterancestors(tag), None)
 
 
-def _table_level(paragraph: Any) -> str:
+def _is_in_table(paragraph: Any) -> bool:
     """Whether a paragraph stands in a table; a text box begins anew."""
-    for ancestor in paragraph.iterancestors():
-        if ancestor.tag == _TR:
-            return "tr"
-        if ancestor.tag == _TEXT_BOX:
-            break
-    return ""
+    for ancestor in paragraph.iterancestors(_TR, _TEXT_BOX):
+        return bool(ancestor.tag == _TR)
+    return False
 
 
 def _places(root: Any) -> dict[Any, str]:

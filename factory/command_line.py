@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 golden_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(golden_app, name="golden")
+templates_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(templates_app, name="templates")
 
 CasePath = Annotated[
     Path, typer.Argument(metavar="CASE", help="A case's folder, or its YAML or JSON file.")
@@ -76,6 +78,15 @@ Variants = Annotated[
 CasesFolder = Annotated[
     Path,
     typer.Argument(metavar="FOLDER", help="Folder of cases with their expected results."),
+]
+TemplatePath = Annotated[
+    Path, typer.Argument(metavar="FILE.docx", help="A Word document with tags.")
+]
+FamilyKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="Kind of report, as sbi, or the key of a template that it replaces."
+    ),
 ]
 GOLDEN_CASES = Path("fixtures/cases")
 
@@ -133,15 +144,24 @@ def build(
     ruleset: RulesetId = None,
     data: DataFolder = None,
     variants: Variants = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A template of your own, for the report to be printed in."
+        ),
+    ] = None,
 ) -> None:
     """Evaluate a case and freeze the result into a bundle."""
     from factory.bundle import write_bundle
 
+    own = None if template is None else _own_template(template, as_json=as_json)
     read = _read(case, as_json=as_json)
     bundled, library, examination = _evaluated(
         case, as_of=as_of, ruleset=ruleset, data=data, variants=variants, as_json=as_json, read=read
     )
-    bundle, problems = write_bundle(bundled, examination.evaluation, library, read.files, output)
+    bundle, problems = write_bundle(
+        bundled, examination.evaluation, library, read.files, output, template=own
+    )
     if bundle is None:
         _refuse(problems, {}, as_json=as_json)
     if as_json:
@@ -227,6 +247,39 @@ def verify(
         _tell(problems, {}, as_json=as_json)
         # A file that is no bundle at all is wrong input; a bundle that differs is a finding.
         raise typer.Exit(WRONG_INPUT if result.digest is None else NOT_READY)
+
+
+@app.command()
+def render(
+    bundle: BundlePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="REPORT", help="Where the DOCX is to be.")
+    ],
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The template of your own that the bundle was built with."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a bundle as a Word document."""
+    from factory.rendering.renderer import render_report
+
+    report, problems = render_report(bundle, output, template=template)
+    if report is None:
+        _refuse(problems, {}, as_json=as_json)
+    _say_done(
+        {
+            "report": str(report.path),
+            "sha256": report.sha256,
+            "size": report.size,
+            "template": report.template,
+            "bundle_digest": report.bundle_digest,
+        },
+        f"Report    {report.path}\nTemplate  {report.template}\nBundle    {report.bundle_digest}",
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -351,10 +404,114 @@ def update(
     )
 
 
+@templates_app.callback()
+def templates() -> None:
+    """Look at templates: those that are shipped, and a firm's own."""
+
+
+@templates_app.command("list")
+def list_shipped(as_json: AsJson = False) -> None:
+    """List the templates that are shipped."""
+    from factory.presentation import templates_text
+    from factory.rendering.template_files import list_templates
+
+    found = list_templates()
+    if not as_json:
+        print(templates_text(found))
+        return
+    _print_json(
+        [
+            {
+                "key": template.key,
+                "title": template.title,
+                "family": template.family,
+                "file": template.path.name,
+                "sha256": template.sha256,
+            }
+            for template in found
+        ]
+    )
+
+
+@templates_app.command("check")
+def check_own(
+    template: TemplatePath,
+    family: FamilyKey = None,
+    data: DataFolder = None,
+    variants: Variants = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a firm's own template: its tags, their places, what it leaves out."""
+    from contracts.problems import problems_to_json
+    from factory.folders import read_file
+    from factory.presentation import template_check_text
+    from factory.rendering.docx_package import LARGEST_TEMPLATE
+    from factory.rendering.template_check import check_template
+    from factory.rendering.template_families import FAMILIES, fields_of_family, names_of_reports
+
+    name = _family(family)
+    library = _library(data, variants, as_json=as_json)
+    assert library.catalogue is not None
+    content, problems = read_file(template, str(template), limit=LARGEST_TEMPLATE)
+    if content is None:
+        _refuse(problems, {}, as_json=as_json)
+    fields = fields_of_family(names_of_reports(library.catalogue), name)
+    must_print = FAMILIES[name].must_print if name else ()
+    result = check_template(content, str(template), fields, must_print)
+    if not result.is_document:
+        _refuse(result.problems, {}, as_json=as_json)
+    if as_json:
+        _print_json(
+            {
+                "template": str(template),
+                "family": name,
+                "sound": result.is_sound,
+                "tags": result.tags,
+                "printed": list(result.printed),
+                "never_printed": list(result.left_out),
+                "problems": problems_to_json(result.problems),
+            }
+        )
+    else:
+        print(template_check_text(str(template), name, result))
+    if result.problems:
+        _tell(result.problems, {}, as_json=as_json)
+    raise typer.Exit(READY if result.is_sound else NOT_READY)
+
+
+def _family(key: str | None) -> str | None:
+    """The family that an option names."""
+    from contracts.problems import nearest
+    from factory.rendering.template_families import FAMILIES, family_of
+
+    if key is None:
+        return None
+    found = family_of(key)
+    if found is None:
+        close = nearest(key, FAMILIES)
+        hint = f"did you mean {close}?" if close else f"there are: {', '.join(FAMILIES)}"
+        raise typer.BadParameter(f"no reports are called '{key}', {hint}", param_hint="--family")
+    return found
+
+
 def _variants_beside(folder: Path) -> list[Path]:
     """Rule sets of other firms, which only cases use."""
     variants = folder.parent / "variants"
     return [variants] if variants.is_dir() else []
+
+
+def _own_template(path: Path, *, as_json: bool) -> bytes:
+    """The bytes of a firm's own template, if it is one."""
+    from factory.folders import read_file
+    from factory.rendering.docx_package import LARGEST_TEMPLATE, read_package
+
+    content, problems = read_file(path, str(path), limit=LARGEST_TEMPLATE)
+    if content is None:
+        _refuse(problems, {}, as_json=as_json)
+    package, problems = read_package(content, path.name)
+    if package is None:
+        _refuse(problems, {}, as_json=as_json)
+    return content
 
 
 def _read(path: Path, *, as_json: bool) -> CaseFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from engine.figures import Figures
     from engine.rules.compiled import Step
     from factory.bundle import Bundle
+    from factory.rendering.template_check import TemplateCheck
+    from factory.rendering.template_files import TemplateFile
     from factory.verification import Verification
 
+_VARIANT = re.compile(r"_(?:words|plain|short|entered|both|code|sqm)$")
 _SHOWN_UNITS = frozenset({"INR", "percent"})
 _FINDING = re.compile(r"[A-Z][A-Z0-9_]+(?:\[[^\]]*\])?: ")
 _HEADINGS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
@@ -47,6 +51,29 @@ def bundle_text(bundle: Bundle) -> str:
         ("Holds", f"{bundle.files} files, {bundle.size:,} bytes"),
     ]
     return "\n".join(_aligned(rows))
+
+
+def templates_text(templates: Iterable[TemplateFile]) -> str:
+    """The shipped templates, one below the other."""
+    return "\n\n".join(
+        f"{template.key}\n  {template.title}\n  family {template.family}, file "
+        f"{template.path.name}\n  sha256 {template.sha256}"
+        for template in templates
+    )
+
+
+def template_check_text(name: str, family: str | None, check: TemplateCheck) -> str:
+    """What a template prints and leaves out; its problems are told elsewhere."""
+    rows = [("Template", name), ("Family", family or "any"), ("Tags", f"{check.tags:,}")]
+    rows.append(("Fields", f"{len(check.printed):,} printed, {len(check.left_out):,} never"))
+    figures = [path for path in check.left_out if "." not in path and not _VARIANT.search(path)]
+    lines = [*_aligned(rows)]
+    if family is not None and figures:
+        lines += ["", "Figures of the family that it never prints:"]
+        lines += textwrap.wrap(", ".join(figures), 96, initial_indent="  ", subsequent_indent="  ")
+    if check.is_sound:
+        lines += ["", "Reports can be printed from it."]
+    return "\n".join(lines)
 
 
 def verification_text(name: str, result: Verification, *, recomputed: bool) -> str:

@@ -33,10 +33,14 @@ PayloadPath = Annotated[
 
 
 class TemplateIdentity(Part):
-    """The Word template that the report is printed in; the renderer refuses any other."""
+    """The Word template that the report is printed in; the renderer refuses any other.
+
+    `annexures_sha256` is that of the file which the pages of pictures have their look from.
+    """
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
     sha256: Sha256 | None = None
+    annexures_sha256: Sha256 | None = None
 
 
 class BundledCase(Part):

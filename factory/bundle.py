@@ -19,8 +19,9 @@ from contracts.problems import Problem, shown
 from engine.annexures import plan_pages
 from factory.folders import open_file, state_of
 from factory.photographs import CHUNK, LARGEST_FILE, ending_of
+from factory.rendering.template_files import find_template
 from factory.stored_zip import Writer
-from factory.whole_files import replacing
+from factory.whole_files import cannot_replace, cannot_write, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,8 @@ SIGNATURE = "signature.json"
 DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 #: What an evaluation calls a rule set, profile or template that it found none of.
 NONE = "none"
+#: The key of the template whose headers, footers and styles the pages of pictures get.
+ANNEXURES = "ANNEXURES_V1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def write_bundle(
     library: Library,
     files: Mapping[str, EvidenceFile],
     path: Path,
+    *,
+    template: bytes | None = None,
 ) -> tuple[Bundle | None, tuple[Problem, ...]]:
     """Write the bundle of an evaluated case.
 
@@ -83,6 +88,7 @@ def write_bundle(
         library: what it was evaluated with.
         files: each piece of evidence by its key, and the logo under an empty key.
         path: where the bundle is to be; what is there is replaced once the new one is complete.
+        template: a firm's own template, which the report must then be printed in.
 
     Returns:
         The bundle, or None and why there is none; then nothing on disk has changed.
@@ -97,7 +103,7 @@ def write_bundle(
     }
     firm, logo = _firm(case.firm, files.get(""))
     stored |= logo
-    payload = _payload(case, evaluation, library, firm)
+    payload = _payload(case, evaluation, library, firm, template_of(evaluation, template))
     manifest = b""
     try:
         # What is there is given up only for what is on disk. Where nothing is there, a power cut
@@ -120,7 +126,7 @@ def write_bundle(
     except _ChangedError as error:
         return None, (_changed(str(error)),)
     except OSError as error:
-        return None, (_cannot_write(path, error.strerror or "the disk refused"),)
+        return None, (cannot_write(path, error.strerror or "the disk refused"),)
     digest = hashlib.sha256(manifest).hexdigest()
     return Bundle(path, digest, size, len(payload) + len(stored)), ()
 
@@ -130,15 +136,34 @@ def bundle_info() -> bytes:
     return f"Software: zenops\nVersion: {metadata.version('zenops')}\n".encode()
 
 
-def template_of(evaluation: Evaluation) -> TemplateIdentity:
-    """The template that the rule set chose; NONE if it chose none."""
+def template_of(evaluation: Evaluation, own: bytes | None = None) -> TemplateIdentity:
+    """The template that the rule set chose, and which files the report is to be printed in.
+
+    Args:
+        evaluation: with its trace.
+        own: the bytes of a firm's own template, to be used in place of the one that ZenOps brings.
+
+    Returns:
+        Its key, NONE if the rule set chose none; and digests, where there is such a file.
+    """
     values = {entry.field: entry.value for entry in evaluation.trace}
-    key = values.get("template_key") or values.get("template")
-    return TemplateIdentity(key=key if isinstance(key, str) else NONE.upper())
+    chosen = values.get("template_key") or values.get("template")
+    key = chosen if isinstance(chosen, str) else NONE.upper()
+    found, annexures = find_template(key), find_template(ANNEXURES)
+    digest = found.sha256 if found else None
+    return TemplateIdentity(
+        key=key,
+        sha256=digest if own is None else hashlib.sha256(own).hexdigest(),
+        annexures_sha256=annexures.sha256 if annexures else None,
+    )
 
 
 def _payload(
-    case: Case, evaluation: Evaluation, library: Library, firm: Firm | None
+    case: Case,
+    evaluation: Evaluation,
+    library: Library,
+    firm: Firm | None,
+    template: TemplateIdentity,
 ) -> dict[str, bytes]:
     catalogue = library.catalogue
     # There is an evaluation, so the library had no problems.
@@ -170,7 +195,7 @@ def _payload(
         "profile": profile or {},
         "registers": registers,
         "ruleset": {} if rule_set is None else rule_set.canonical,
-        "template": template_of(evaluation),
+        "template": template,
     }
     return {f"data/{name}.json": canonical_json(part) for name, part in parts.items()}
 
@@ -228,29 +253,7 @@ def read_chunks(file: BufferedReader) -> Iterator[memoryview]:
 
 
 def _cannot_replace(path: Path) -> Problem | None:
-    """Why a bundle may not take the place of what is there: only bundles are ever replaced."""
-    if path.is_dir():
-        return _cannot_write(path, "it is a folder")
-    if not path.parent.is_dir():
-        return _cannot_write(path, f"there is no folder '{shown(path.parent)}'")
-    if not path.exists():
-        return None
-    file, problems = open_file(path, str(path), limit=1 << 40)
-    if file is None:
-        return problems[0]
-    with file:
-        if file.read(4) in {b"", b"PK\x03\x04"}:
-            return None
-    return _cannot_write(path, "a file that is no bundle is there already")
-
-
-def _cannot_write(path: Path, why: str) -> Problem:
-    return Problem(
-        "E608",
-        f"'{shown(path)}' cannot be written: {why[:1].lower()}{why[1:]}",
-        fix="Name another place for it.",
-        file=shown(path),
-    )
+    return cannot_replace(path, "bundle")
 
 
 def _changed(name: str) -> Problem:

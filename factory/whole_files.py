@@ -7,6 +7,9 @@ import os
 import secrets
 from typing import TYPE_CHECKING, BinaryIO
 
+from contracts.problems import Problem, shown
+from factory.folders import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -53,3 +56,35 @@ def _settle(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def cannot_replace(path: Path, kind: str) -> Problem | None:
+    """Why a file may not take the place of what is there: only what we wrote is ever replaced.
+
+    Args:
+        path: where the file is to be.
+        kind: what it is, bundle or DOCX; both are ZIP archives.
+    """
+    if path.is_dir():
+        return cannot_write(path, "it is a folder")
+    if not path.parent.is_dir():
+        return cannot_write(path, f"there is no folder '{shown(path.parent)}'")
+    if not path.exists():
+        return None
+    file, problems = open_file(path, str(path), limit=1 << 40)
+    if file is None:
+        return problems[0]
+    with file:
+        if file.read(4) in {b"", b"PK\x03\x04"}:
+            return None
+    return cannot_write(path, f"a file that is no {kind} is there already")
+
+
+def cannot_write(path: Path, why: str) -> Problem:
+    """The problem that a place is which cannot be written to."""
+    return Problem(
+        "E608",
+        f"'{shown(path)}' cannot be written: {why[:1].lower()}{why[1:]}",
+        fix="Name another place for it.",
+        file=shown(path),
+    )

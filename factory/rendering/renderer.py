@@ -172,9 +172,9 @@ class Renderer:
                 *(_entry(stored, digest) for digest in _planned(parts)),
             ]
             pieces = [
-                _Piece(len(content), [content]),
-                *([_Piece(len(furniture), [furniture])] if has_pages else []),
-                *(_Piece(entry.size, chunks_of(file, entry)) for entry in pictures),
+                Piece(len(content), [content]),
+                *([Piece(len(furniture), [furniture])] if has_pages else []),
+                *(Piece(entry.size, chunks_of(file, entry)) for entry in pictures),
             ]
             job = {
                 "name": name,
@@ -187,7 +187,7 @@ class Renderer:
             return self.fill(job, pieces)
 
     def fill(
-        self, job: Mapping[str, Any], pieces: Iterable[_Piece]
+        self, job: Mapping[str, Any], pieces: Iterable[Piece]
     ) -> tuple[bytes | None, tuple[Problem, ...]]:
         """Have a job done in the process, within the limits."""
         pieces = list(pieces)
@@ -227,7 +227,7 @@ class Renderer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """Bytes that follow a job's line."""
 
     size: int
@@ -252,7 +252,7 @@ def _start(limits: Limits) -> subprocess.Popen[bytes]:
 
 
 def _talk(
-    process: subprocess.Popen[bytes], line: Mapping[str, Any], pieces: Iterable[_Piece]
+    process: subprocess.Popen[bytes], line: Mapping[str, Any], pieces: Iterable[Piece]
 ) -> tuple[bytes | None, tuple[Problem, ...]] | None:
     """The process's answer; None if it ended, or said what it never says."""
     assert process.stdin is not None

@@ -82,6 +82,9 @@ CasesFolder = Annotated[
 TemplatePath = Annotated[
     Path, typer.Argument(metavar="FILE.docx", help="A Word document with tags.")
 ]
+AsPdf = Annotated[
+    bool, typer.Option("--pdf", help="Make a PDF beside it, with LibreOffice if it is installed.")
+]
 FamilyKey = Annotated[
     str | None,
     typer.Option(
@@ -261,23 +264,29 @@ def render(
             metavar="FILE", help="The template of your own that the bundle was built with."
         ),
     ] = None,
+    pdf: AsPdf = False,
     as_json: AsJson = False,
 ) -> None:
     """Print a bundle as a Word document."""
     from factory.rendering.renderer import render_report
 
+    _refuse_pdf(output, pdf=pdf, as_json=as_json)
     report, problems = render_report(bundle, output, template=template)
     if report is None:
         _refuse(problems, {}, as_json=as_json)
+    written_pdf = _write_pdf(output, pdf=pdf, as_json=as_json)
     _say_done(
         {
             "report": str(report.path),
+            "pdf": written_pdf,
             "sha256": report.sha256,
             "size": report.size,
             "template": report.template,
             "bundle_digest": report.bundle_digest,
         },
-        f"Report    {report.path}\nTemplate  {report.template}\nBundle    {report.bundle_digest}",
+        f"Report    {report.path}\n"
+        + (f"PDF       {written_pdf}\n" if written_pdf else "")
+        + f"Template  {report.template}\nBundle    {report.bundle_digest}",
         as_json=as_json,
     )
 
@@ -477,6 +486,69 @@ def check_own(
     if result.problems:
         _tell(result.problems, {}, as_json=as_json)
     raise typer.Exit(READY if result.is_sound else NOT_READY)
+
+
+@templates_app.command("preview")
+def preview_own(
+    template: TemplatePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT.docx", help="Where the DOCX is to be.")
+    ],
+    family: FamilyKey = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="BUNDLE", help="Fill it with this bundle instead of examples."),
+    ] = None,
+    pdf: AsPdf = False,
+    data: DataFolder = None,
+    variants: Variants = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill a firm's own template with examples, each field shaded."""
+    from factory.rendering.template_families import names_of_reports
+    from factory.rendering.template_preview import preview
+
+    name = _family(family)
+    library = _library(data, variants, as_json=as_json)
+    assert library.catalogue is not None
+    _refuse_pdf(output, pdf=pdf, as_json=as_json)
+    names = names_of_reports(library.catalogue)
+    problems = preview(template, output, names, family=name, bundle=bundle)
+    if problems:
+        _refuse(problems, {}, as_json=as_json)
+    written_pdf = _write_pdf(output, pdf=pdf, as_json=as_json)
+    _say_done(
+        {"preview": str(output), "pdf": written_pdf},
+        f"Preview  {output}" + (f"\nPDF      {written_pdf}" if written_pdf else ""),
+        as_json=as_json,
+    )
+
+
+def _refuse_pdf(output: Path, *, pdf: bool, as_json: bool) -> None:
+    """End at once if a PDF is wanted and there can be none."""
+    if not pdf:
+        return
+    from factory.rendering.pdf import refuse_pdf
+
+    beside = output.with_suffix(".pdf")
+    if beside == output:
+        raise typer.BadParameter("it names the DOCX; the PDF gets its name", param_hint="--output")
+    refusal = refuse_pdf(output, beside)
+    if refusal is not None:
+        _refuse((refusal,), {}, as_json=as_json)
+
+
+def _write_pdf(output: Path, *, pdf: bool, as_json: bool) -> str | None:
+    """Write a document's PDF beside it, if it is wanted; the document stays if that fails."""
+    if not pdf:
+        return None
+    from factory.rendering.pdf import write_pdf
+
+    beside = output.with_suffix(".pdf")
+    problems = write_pdf(output, beside)
+    if problems:
+        _refuse(problems, {}, as_json=as_json)
+    return str(beside)
 
 
 def _family(key: str | None) -> str | None:

@@ -58,12 +58,13 @@ def _settle(folder: Path) -> None:
             os.close(descriptor)
 
 
-def cannot_replace(path: Path, kind: str) -> Problem | None:
+def cannot_replace(path: Path, kind: str, begins: bytes = b"PK\x03\x04") -> Problem | None:
     """Why a file may not take the place of what is there: only what we wrote is ever replaced.
 
     Args:
         path: where the file is to be.
-        kind: what it is, bundle or DOCX; both are ZIP archives.
+        kind: what it is, such as bundle or DOCX; both are ZIP archives.
+        begins: how files of the kind begin.
     """
     if path.is_dir():
         return cannot_write(path, "it is a folder")
@@ -75,7 +76,7 @@ def cannot_replace(path: Path, kind: str) -> Problem | None:
     if file is None:
         return problems[0]
     with file:
-        if file.read(4) in {b"", b"PK\x03\x04"}:
+        if file.read(len(begins)) in {b"", begins}:
             return None
     return cannot_write(path, f"a file that is no {kind} is there already")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from contracts.problems import Problem, shown
 from factory.folders import read_file
-from factory.whole_files import replacing
+from factory.whole_files import cannot_replace, cannot_write, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ def write_pdf(docx: Path, path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> 
     Returns:
         Why there is none; then nothing on disk has changed.
     """
-    refusal = _cannot_replace(path)
+    refusal = refuse_pdf(docx, path)
     if refusal is not None:
         return (refusal,)
     content, problems = read_file(docx, str(docx), limit=LARGEST_DOCX)
@@ -69,8 +69,15 @@ def write_pdf(docx: Path, path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> 
         with replacing(path) as file:
             file.write(pdf)
     except OSError as error:
-        return (_cannot_write(path, error.strerror or "the disk refused"),)
+        return (cannot_write(path, error.strerror or "the disk refused"),)
     return ()
+
+
+def refuse_pdf(docx: Path, path: Path) -> Problem | None:
+    """Why there can be no PDF at a place, as far as it can be said before there is a document."""
+    if program() is None:
+        return _not_installed(str(docx))
+    return cannot_replace(path, "PDF", b"%PDF")
 
 
 def program() -> str | None:
@@ -93,16 +100,7 @@ def convert(
     """
     found = program()
     if found is None:
-        return None, (
-            Problem(
-                "E660",
-                "LibreOffice is not installed, so there can be no PDF",
-                why="Its program soffice lays the pages out; it is not on the PATH.",
-                fix="Install it (Debian, Ubuntu: libreoffice-writer-nogui fonts-liberation), "
-                "or leave --pdf away.",
-                file=shown(name),
-            ),
-        )
+        return None, (_not_installed(name),)
     with tempfile.TemporaryDirectory(prefix="zenops-pdf-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         # A name of its own would go into the PDF.
@@ -216,6 +214,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _not_installed(name: str) -> Problem:
+    return Problem(
+        "E660",
+        "LibreOffice is not installed, so there can be no PDF",
+        why="Its program soffice lays the pages out; it is not on the PATH.",
+        fix="Install it (Debian, Ubuntu: libreoffice-writer-nogui fonts-liberation), or leave "
+        "--pdf away.",
+        file=shown(name),
+    )
+
+
 def _too_slow(name: str, time_limit_s: float) -> Problem:
     return Problem(
         "E662",
@@ -234,21 +243,4 @@ def _failed(name: str) -> Problem:
         why="It may be installed without Writer, be damaged, or be unable to read the document.",
         fix="Install libreoffice-writer-nogui, and see whether Writer opens the document.",
         file=shown(name),
-    )
-
-
-def _cannot_replace(path: Path) -> Problem | None:
-    if path.is_dir():
-        return _cannot_write(path, "it is a folder")
-    if not path.parent.is_dir():
-        return _cannot_write(path, f"there is no folder '{shown(path.parent)}'")
-    return None
-
-
-def _cannot_write(path: Path, why: str) -> Problem:
-    return Problem(
-        "E608",
-        f"'{shown(path)}' cannot be written: {why[:1].lower()}{why[1:]}",
-        fix="Name another place for it.",
-        file=shown(path),
     )

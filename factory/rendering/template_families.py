@@ -55,6 +55,8 @@ def names_of_reports(catalogue: Catalogue) -> tuple[Name, ...]:
     return (
         *(name for section in sections for name in section.names),
         *(Name(f"parameters.{name}", "", "number") for name in parameters),
+        # A picture is printed like a text, and has none.
+        Name("firm.logo", "Logo", "picture", plain=True),
     )
 
 

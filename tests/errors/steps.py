@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import docx
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -26,6 +27,7 @@ from factory.bundle import MANIFEST, as_bundled, write_bundle
 from factory.case_files import read_case_file
 from factory.catalogue import read_catalogue
 from factory.command_line import app
+from factory.rendering.pdf import write_pdf
 from factory.stored_zip import Writer, chunks_of, read_entries
 
 
@@ -154,6 +156,37 @@ def build_while_it_changes(case: str, evidence: str) -> str:
     return render_problems(problems, {})
 
 
+def form(name: str, *lines: str) -> None:
+    """Write a Word document of these paragraphs; `|` between texts makes a table's row of one."""
+    document = docx.Document()
+    for line in lines:
+        cells = line.split(" | ")
+        if len(cells) == 1:
+            document.add_paragraph(line)
+            continue
+        row = document.add_table(1, len(cells)).rows[0]
+        for cell, text in zip(row.cells, cells, strict=True):
+            cell.text = text
+    document.save(name)
+
+
+def pdf_by(program: str, seconds: str = "60") -> str:
+    """Make a PDF where `soffice` is this script, or is not there at all if the script is empty."""
+    form("report.docx", "A report")
+    folder = Path("programs").resolve()
+    folder.mkdir()
+    if program:
+        (folder / "soffice").write_text(f"#!/bin/sh\n{program}\n")
+        (folder / "soffice").chmod(0o755)
+    path = os.environ["PATH"]
+    os.environ["PATH"] = str(folder)
+    try:
+        problems = write_pdf(Path("report.docx"), Path("report.pdf"), time_limit_s=float(seconds))
+    finally:
+        os.environ["PATH"] = path
+    return render_problems(problems, {})
+
+
 DEEDS = {
     "picture": picture,
     "huge-picture": huge_picture,
@@ -165,6 +198,8 @@ DEEDS = {
     "put": put,
     "alter": alter,
     "forge": forge,
+    "form": form,
+    "pdf-by": pdf_by,
     "hostile-archive": hostile_archive,
     "build-while-it-changes": build_while_it_changes,
 }

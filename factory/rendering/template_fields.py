@@ -327,6 +327,8 @@ def written(node: nodes.Node) -> str:
             return f"{written(node.node)}.{node.attr}"
         case nodes.Getitem(arg=nodes.Const(value=value)):
             return f"{written(node.node)}[{value!r}]"
+        case nodes.Filter(node=nodes.Expr() as inner):
+            return f"({written(inner)}|{node.name})"
         case _:
             return "…"
 

@@ -90,7 +90,10 @@ def read_template(package: Package) -> list[TemplateText]:
         key=lambda name: (name != DOCUMENT, name),
     )
     return [
-        _read(PurePosixPath(name).stem, without_doubles(parse_part(package.parts[name])))
+        _read(
+            "the document" if name == DOCUMENT else PurePosixPath(name).stem,
+            without_doubles(parse_part(package.parts[name])),
+        )
         for name in names
         if name in package.parts
     ]

@@ -588,6 +588,57 @@ CODES: Mapping[str, ErrorCode] = {
         "An expected result that is missing or left over",
         "Every case has its expected result beside it, and nothing else lies there.",
     ),
+    "E638": ErrorCode(
+        "A picture that cannot be printed",
+        "Its header is sound and the rest is not, or it has so many pixels that opening it takes "
+        "more memory than a report may have. Put a sound and smaller copy into the case.",
+    ),
+    "E639": ErrorCode(
+        "The process that fills templates ended",
+        "Templates are filled in a process of their own, with limits, so that none can do harm. It "
+        "ended before its work was done; no report was written.",
+    ),
+    "E640": ErrorCode(
+        "A bundle without a template",
+        "The rule set decides on the key of a template. A bundle holds the digest of the file of "
+        "that key; here there was none when it was built, or there is none any more.",
+    ),
+    "E641": ErrorCode(
+        "Another template than the bundle's",
+        "A bundle names its template by the digest of the file, so that a report comes out the "
+        "same each time. Print it in that file, or build the bundle again.",
+    ),
+    "E642": ErrorCode(
+        "A file that cannot be a template",
+        "A template is a plain DOCX of text, styles, tables, headers, footers and pictures of its "
+        "own. Macros, embedded objects, links to other places, fields of Word that fetch or ask, "
+        "and whatever is damaged or unpacks to more than a document needs, are refused.",
+    ),
+    "E643": ErrorCode(
+        "Something that a template may not say",
+        "Templates print fields, repeat parts and leave parts out. Nothing in them calls functions, "
+        "includes other files, reaches into objects or builds long texts.",
+    ),
+    "E644": ErrorCode(
+        "An expression that cannot be read",
+        "Between the braces stands something that is no expression, a brace is missing, or an if "
+        "or for has no end.",
+    ),
+    "E645": ErrorCode(
+        "A field that the report does not have",
+        "The template names a field that is not among the data of this report, or prints as a text "
+        "what is a list, a part with fields of its own, or true and false.",
+    ),
+    "E646": ErrorCode(
+        "A report beyond the limits",
+        "A report may take a minute of computing, some memory and a few hundred pages. What takes "
+        "more is a template that repeats itself without end.",
+    ),
+    "E647": ErrorCode(
+        "A template that falls apart",
+        "A loop or condition begins in one paragraph, row or cell and ends in another kind of "
+        "place, so that what remains is no document.",
+    ),
     "E648": ErrorCode(
         "A tag in the wrong place",
         "Tags with p, tr and tc take away the whole paragraph, row or cell that they stand in, and "

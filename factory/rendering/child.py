@@ -149,7 +149,7 @@ def _print_all(job: Mapping[str, Any], pieces: _Bytes) -> tuple[list[Printed], t
 
 def _unprintable(name: str, what: str, error: PictureError) -> Problem:
     return Problem(
-        "E649",
+        "E638",
         f"{what} cannot be printed: {error}",
         fix="Put a sound and smaller copy of it into the case, and build the bundle again.",
         file=shown(name),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from docxtpl import DocxTemplate
 from jinja2 import Template, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.exceptions import SecurityError
+from jinja2.parser import Parser
 from lxml import etree
 
 from contracts.problems import Problem, nearest, shown
@@ -27,7 +28,6 @@ from factory.rendering.docx_package import (
 )
 from factory.rendering.drawings import inline_picture
 from factory.rendering.sandbox import (
-    PRIVATE,
     STATE,
     Fault,
     FaultError,
@@ -208,8 +208,6 @@ def _load_text(package: Package, part: str, name: str, found: list[Problem]) -> 
     if re.search(r"\{\s*(?:<[^>]*>\s*)*[{%#]", text):
         try:
             tree_of_text = _compile(part, root, text, faults)
-        except TemplateSyntaxError as error:
-            faults.append(_unreadable(error))
         except (RecursionError, MemoryError):
             faults.append(Fault("E644", "an expression is nested too deeply to be read"))
     else:
@@ -218,17 +216,24 @@ def _load_text(package: Package, part: str, name: str, found: list[Problem]) -> 
     return tree_of_text
 
 
-def _compile(part: str, root: Any, text: str, faults: list[Fault]) -> TextPart:
+def _compile(part: str, root: Any, text: str, faults: list[Fault]) -> TextPart | None:
     patched = _WRITTEN_IN_WORD.patch_xml(text.replace("\n", " "))
     # A line for each paragraph, so that a fault's line leads to it.
     patched = re.sub(r"\n|\r", " ", patched)
     patched = re.sub(r"<w:p(?=[ >])", "\n<w:p", patched)
-    tokens = list(_ENVIRONMENT.lex(patched))
-    faults += [
-        Fault("E643", f"a template cannot use this: the name '{shown(value)}'", about=value)
-        for _, kind, value in tokens
-        if kind == "name" and value.startswith(PRIVATE)
-    ]
+    lines = tuple(patched.split("\n"))
+    # Reader and parser are called themselves: the environment would rewrite the traces of their
+    # complaints, for which it makes code, and the process that this runs in has no right to.
+    try:
+        tokens = list(_ENVIRONMENT.lexer.tokeniter(patched, part))
+        tree = Parser(_ENVIRONMENT, patched, part).parse()
+    except TemplateSyntaxError as error:
+        faults.append(_unreadable(error, lines))
+        return None
+    for fault, line in check_tree(tree):
+        faults.append(_with_text(fault, lines, line))
+    if faults:
+        return None
     tagged = tag_expressions(tokens)
     faults += [
         Fault(
@@ -240,10 +245,7 @@ def _compile(part: str, root: Any, text: str, faults: list[Fault]) -> TextPart:
         )
         for expression in tagged.outside
     ]
-    tree = _ENVIRONMENT.parse(tagged.source)
-    lines = tuple(patched.split("\n"))
-    for fault, line in check_tree(tree):
-        faults.append(_with_text(fault, lines, line))
+    tree = Parser(_ENVIRONMENT, tagged.source, part).parse()
     count_loops(tree)
     code = _ENVIRONMENT.compile(tree, part, part)
     template = Template.from_code(_ENVIRONMENT, code, dict(_ENVIRONMENT.globals))
@@ -359,9 +361,8 @@ def _as_fault(error: BaseException, part: TextPart, data: Mapping[str, Any]) -> 
     return Fault("E645", "an expression asks for something that cannot be", about=about)
 
 
-def _unreadable(error: TemplateSyntaxError) -> Fault:
-    source = (error.source or "").split("\n")
-    about = _readable(source[error.lineno - 1]) if 0 < error.lineno <= len(source) else ""
+def _unreadable(error: TemplateSyntaxError, lines: tuple[str, ...]) -> Fault:
+    about = _readable(lines[error.lineno - 1]) if 0 < error.lineno <= len(lines) else ""
     return Fault(
         "E644",
         f"an expression cannot be read: {shown(error.message or '', 120)}",
@@ -377,10 +378,8 @@ def _with_text(fault: Fault, lines: tuple[str, ...], line: int) -> Fault:
 
 
 def _readable(line: str) -> str:
-    """The text of a line without its XML, and without what tagging put in."""
-    text = re.sub(r"<[^>]*>", "", line)
-    text = re.sub(r"\{\{ \((.*?)\)\|_run\(\d+\) \}\}", r"{{\1}}", text)
-    return " ".join(text.split())
+    """The text of a line without its XML."""
+    return " ".join(re.sub(r"<[^>]*>", "", line).split())
 
 
 def _problem(fault: Fault, name: str, part: str, root: Any) -> Problem:

@@ -179,7 +179,7 @@ def _refusal(node: nodes.Node) -> str | None:
             return None
         case nodes.Call():
             return "calls, with '(' behind a name"
-        case nodes.Filter(name=name) if name not in _FILTERS and name != RUN:
+        case nodes.Filter(name=name) if name not in _FILTERS:
             return f"the filter '{name}'"
         case nodes.Test(name=name) if name not in {*_JINJA_TESTS, *_TESTS}:
             return f"the test '{name}'"

@@ -15,7 +15,9 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import docx
 from PIL import Image
@@ -28,6 +30,7 @@ from factory.case_files import read_case_file
 from factory.catalogue import read_catalogue
 from factory.command_line import app
 from factory.rendering.pdf import write_pdf
+from factory.rendering.renderer import Renderer
 from factory.stored_zip import Writer, chunks_of, read_entries
 
 
@@ -187,6 +190,49 @@ def pdf_by(program: str, seconds: str = "60") -> str:
     return render_problems(problems, {})
 
 
+def template(name: str, *paragraphs: str) -> None:
+    """Write a Word document with paragraphs."""
+    document = docx.Document()
+    for text in paragraphs:
+        document.add_paragraph(text)
+    document.save(name)
+
+
+def template_with_macros(name: str) -> None:
+    """Write a Word document with a part that holds macros."""
+    template(name, "{{ fmv }}")
+    with zipfile.ZipFile(name) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    parts["word/vbaProject.bin"] = b"macros"
+    with zipfile.ZipFile(name, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+
+
+def hollow_picture(name: str) -> None:
+    """Write a picture that has a sound header and end, and nothing between."""
+    picture(name)
+    Image.new("L", (320, 240)).save(name, "PNG")
+    content = Path(name).read_bytes()
+    start = content.index(b"IDAT")
+    Path(name).write_bytes(content[: start + 4] + b"\x00" * 16 + content[start + 20 :])
+
+
+def render_while_it_is_ended(bundle: str) -> str:
+    """Print a bundle, and end the process that fills templates in the middle of it."""
+    with Renderer() as renderer:
+
+        def ended(*_: object) -> Iterator[bytes]:
+            assert renderer._process is not None
+            renderer._process.kill()
+            yield b"nothing"
+
+        with mock.patch("factory.rendering.renderer.chunks_of", ended):
+            _, problems = renderer.render(Path(bundle), Path("report.docx"))
+    assert not Path("report.docx").exists()
+    return render_problems(problems, {})
+
+
 DEEDS = {
     "picture": picture,
     "huge-picture": huge_picture,
@@ -202,4 +248,8 @@ DEEDS = {
     "pdf-by": pdf_by,
     "hostile-archive": hostile_archive,
     "build-while-it-changes": build_while_it_changes,
+    "template": template,
+    "template-with-macros": template_with_macros,
+    "hollow-picture": hollow_picture,
+    "render-while-it-is-ended": render_while_it_is_ended,
 }

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation, Overflow
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def from_python(run: Run, value: Any) -> Value:
         return [from_python(run, item) for item in value]
     if isinstance(value, FeelRange):
         low, high = from_python(run, value.low), from_python(run, value.high)
-        return FeelRange(low, high, value.low_closed, value.high_closed)
+        return replace(value, low=low, high=high)
     if isinstance(value, FeelFunction):
         return value
     if isinstance(value, (set, frozenset)):
@@ -160,7 +161,7 @@ def to_python(run: Run, value: Value) -> Any:
         return {key: to_python(run, item) for key, item in value.items()}
     if isinstance(value, FeelRange):
         low, high = to_python(run, value.low), to_python(run, value.high)
-        return FeelRange(low, high, value.low_closed, value.high_closed)
+        return replace(value, low=low, high=high)
     if isinstance(value, (Date, Time, DateTime, DaysTimeDuration)):
         return _python_temporal(value)
     return value

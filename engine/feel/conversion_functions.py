@@ -49,6 +49,8 @@ def _text(run: Run, value: Value, *, inside: bool) -> str:
         entries = (f"{_key(key)}: {_text(run, item, inside=True)}" for key, item in value.items())
         return run.string("{" + ", ".join(entries) + "}")
     if isinstance(value, FeelRange):
+        if value.relation:
+            return f"({value.relation} {_text(run, value.low, inside=True)})"
         low = "" if value.low is None else _text(run, value.low, inside=True)
         high = "" if value.high is None else _text(run, value.high, inside=True)
         opening, closing = "[" if value.low_closed else "(", "]" if value.high_closed else ")"
@@ -104,8 +106,6 @@ def range_of(run: Run, text: str) -> Value:
 
 def _range_of(tokens: list[Token]) -> FeelRange | None:
     words = [token.text for token in tokens]
-    if words and words[0] in _ONE_ENDED:
-        return _one_ended(words[0], tokens[1:])
     if len(words) < 4 or words[0] not in "[(]" or words[-1] not in "])[" or ".." not in words:
         return None
     middle = words.index("..")
@@ -120,20 +120,7 @@ def _range_of(tokens: list[Token]) -> FeelRange | None:
     return FeelRange(low, high, low_closed, high_closed)
 
 
-def _one_ended(operator: str, tokens: list[Token]) -> FeelRange | None:
-    """A range such as `< 5`; a closing bracket after it is passed over, as others do."""
-    if tokens and tokens[-1].text == "]":
-        tokens = tokens[:-1]
-    end = _end(tokens)
-    if end is None or end is _INVALID:
-        return None
-    low = end if operator in {"=", ">", ">="} else None
-    high = end if operator in {"=", "<", "<="} else None
-    return FeelRange(low, high, operator in {"=", ">="}, operator in {"=", "<="})
-
-
 _INVALID = object()
-_ONE_ENDED = frozenset({"=", "<", "<=", ">", ">="})
 # The words around the two strings of `date and time(date("..."), time("..."))`.
 _DATE_PART = ("date", "and", "time", "(", "date", "(")
 _TIME_PART = (")", ",", "time", "(")

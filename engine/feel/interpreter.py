@@ -327,7 +327,21 @@ def _mentions(node: nodes.Node, name: str) -> bool:
 def _if(node: nodes.If) -> Closure:
     condition = compiled(node.condition)
     consequent, alternative = compiled(node.consequent), compiled(node.alternative)
-    return lambda scope: consequent(scope) if condition(scope) is True else alternative(scope)
+
+    def choose(scope: Scope) -> Value:
+        verdict = condition(scope)
+        if verdict is True:
+            return consequent(scope)
+        if verdict is False or verdict is None:
+            return alternative(scope)
+        return _no_condition(scope.run, verdict, "if", node.condition)
+
+    return choose
+
+
+def _no_condition(run: Run, value: Value, place: str, node: nodes.Node) -> None:
+    """Null, for a condition that is something else than true, false or null."""
+    run.null(f"the condition of '{place}' is {article(kind(value))}", node.start, node.end)
 
 
 # Loops.
@@ -372,6 +386,8 @@ def _whole(run: Run, number: Decimal) -> int:
 
 
 def _steps_of_range(run: Run, span: FeelRange, node: nodes.Iterator) -> Iterable[Value] | None:
+    if order(span.low, span.high) == 1:
+        return run.null("the range runs backwards", node.start, node.end)
     steps = _steps(run, span.low, span.high, node)
     if steps is None:
         return None
@@ -448,22 +464,36 @@ def _for(node: nodes.For) -> Closure:
 def _quantified(node: nodes.Quantified) -> Closure:
     each, body = _each(node.iterators), compiled(node.body)
     decisive = node.quantifier == "some"
+    # Only a condition that may be no condition at all has to be tried to the end.
+    decides = known_type(node.body) == nodes.TypeName("boolean")
 
     def test(scope: Scope) -> bool | None:
         verdict: bool | None = not decisive
+        strange: Value = None
+        reasons = scope.run.reasons
+        known = -1
 
         def turn(inner: Scope) -> bool:
-            nonlocal verdict
-            result = _truth(body(inner))
+            nonlocal verdict, strange, known
+            result = body(inner)
             if result is decisive:
-                verdict = decisive
-                return False
+                if known < 0:
+                    verdict, known = decisive, len(reasons)
+                return not decides
             if result is None:
-                verdict = None
+                verdict = verdict if known >= 0 else None
+            elif not isinstance(result, bool):
+                strange = result
+                return False
             return True
 
         if not each(scope, turn):
             return scope.run.null("the loop has nothing to run over", node.start, node.end)
+        if strange is not None:
+            return _no_condition(scope.run, strange, node.quantifier, node.body)
+        if known >= 0:
+            # What came after the turn that decided is no reason for anything.
+            del reasons[known:]
         if verdict is None:
             return scope.run.null(
                 f"'{node.quantifier}' meets a condition neither true nor false",
@@ -509,7 +539,20 @@ def _range(node: nodes.RangeOf) -> Closure:
             return scope.run.null("an end of the range is null", node.start, node.end)
         if low and high and order(first, last) is None:
             return scope.run.null("the ends of the range are unlike", node.start, node.end)
-        return FeelRange(first, last, node.low_closed, node.high_closed)
+        relation = "=" if node.low is node.high else ""
+        return FeelRange(first, last, node.low_closed, node.high_closed, relation)
+
+    return build
+
+
+def _other_than(node: nodes.OtherThan) -> Closure:
+    operand = compiled(node.operand)
+
+    def build(scope: Scope) -> Value:
+        value = operand(scope)
+        if value is None:
+            return scope.run.null("an end of the range is null", node.start, node.end)
+        return FeelRange(value, value, low_closed=False, high_closed=False, relation="!=")
 
     return build
 
@@ -524,14 +567,16 @@ def _filter(node: nodes.Filter) -> Closure:
         items = singleton(value)
         run = scope.run
         kept: list[Value] = []
-        for item in items:
+        for position, item in enumerate(items):
             run.tick()
             names = {"item": item, **item} if isinstance(item, dict) else {"item": item}
             verdict = condition(scope.inner(names))
-            if isinstance(verdict, Decimal):
-                return _item_at(run, items, verdict, node)
             if verdict is True:
                 kept.append(item)
+            elif isinstance(verdict, Decimal) and position == 0:
+                return _item_at(run, items, verdict, node)
+            elif verdict is not False and verdict is not None:
+                return _no_condition(run, verdict, "[...]", node.condition)
         if not items and isinstance(_quietly(condition, scope), Decimal):
             return run.null("the list is empty", node.start, node.end)
         return kept
@@ -653,6 +698,7 @@ _COMPILERS: dict[type[nodes.Node], Callable[[Any], Closure]] = {
     nodes.ListOf: _list,
     nodes.ContextOf: _context,
     nodes.RangeOf: _range,
+    nodes.OtherThan: _other_than,
     nodes.Filter: _filter,
     nodes.Call: _call,
     nodes.FunctionOf: _function,

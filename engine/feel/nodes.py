@@ -157,12 +157,22 @@ class ContextOf(Node):
 
 @dataclass(frozen=True, slots=True)
 class RangeOf(Node):
-    """`[low..high]`, `(low..high)`, `]low..high[`; an end may be missing in a unary test."""
+    """`[low..high]`, `(low..high)`, `]low..high[`.
+
+    An end is missing in a range such as `(< 5)`; `(= 5)` has one node as both ends.
+    """
 
     low: Node | None
     high: Node | None
     low_closed: bool
     high_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtherThan(Node):
+    """`(!= operand)` as a value: every value but one."""
+
+    operand: Node
 
 
 @dataclass(frozen=True, slots=True)

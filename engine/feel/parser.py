@@ -543,9 +543,11 @@ class _Parser:
 
     def parenthesis(self) -> nodes.Node:
         start = self.expect("(").start
-        if self.at(*_ONE_ENDED):
+        if self.at(*_COMPARISONS):
             comparison = self.comparator()
             self.expect(")")
+            if comparison.operator == "!=":
+                return nodes.OtherThan(comparison.operand, start=start, end=self.previous_end)
             return _range_of(comparison, start, self.previous_end)
         inner = self.expression()
         if self.take(".."):

@@ -126,13 +126,17 @@ def _as_range(value: Value) -> FeelRange | None:
     return FeelRange(value, value) if kind(value) in _POINTS else None
 
 
-def is_same(run: Run, left: Value, right: Value, _: Value = None) -> Value:
-    """Whether two values are the same: of one type, times on the same clock at the same offset."""
+def is_same(run: Run, left: Value, right: Value = None) -> Value:
+    """Whether two values are the same: of one type, times on the same clock in the same zone."""
     if type(left) is not type(right):
         return False
     if isinstance(left, (Time, DateTime)):
-        return left.offset == right.offset and _clock(left) == _clock(right)
+        return _zone(left) == _zone(right) and _clock(left) == _clock(right)
     return equal(run, left, right) is True
+
+
+def _zone(value: Time | DateTime) -> int | str | None:
+    return value.time.zone if isinstance(value, DateTime) else value.zone
 
 
 def _clock(value: Time | DateTime) -> tuple[Value, Value]:
@@ -234,7 +238,7 @@ RANGE_FUNCTIONS = (
     BuiltIn(
         "is",
         is_same,
-        # The conformance suite wants a third argument passed over.
-        (_VALUES, (*_VALUES, Parameter("value3"))),
+        # A value that is not named is null.
+        (_VALUES, _VALUES[:1], _VALUES[1:]),
     ),
 )

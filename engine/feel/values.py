@@ -23,14 +23,25 @@ Value = Any
 
 @dataclass(frozen=True, slots=True)
 class FeelRange:
-    """A range of numbers, strings, dates, times or durations; a missing end is None."""
+    """A range of numbers, strings, dates, times or durations; a missing end is None.
+
+    Attributes:
+        low: the lower end.
+        high: the upper end.
+        low_closed: whether the lower end belongs to the range.
+        high_closed: whether the upper end belongs to the range.
+        relation: "=" for `(= low)` and "!=" for `(!= low)`, else empty.
+    """
 
     low: Value
     high: Value
     low_closed: bool = True
     high_closed: bool = True
+    relation: str = ""
 
     def __str__(self) -> str:
+        if self.relation:
+            return f"({self.relation} {self.low})"
         low = "" if self.low is None else self.low
         high = "" if self.high is None else self.high
         return f"{'[' if self.low_closed else '('}{low}..{high}{']' if self.high_closed else ')'}"
@@ -160,6 +171,9 @@ def _all_equal(results: Iterator[bool | None]) -> bool | None:
 
 
 def _equal_ranges(run: Run, left: FeelRange, right: FeelRange) -> bool | None:
+    # A comparison is no range with two ends, though it may include the same values.
+    if left.relation != right.relation:
+        return False
     if (left.low_closed, left.high_closed) != (right.low_closed, right.high_closed):
         return False
     return _all_equal(equal(run, a, b) for a, b in ((left.low, right.low), (left.high, right.high)))
@@ -195,6 +209,9 @@ def compare(operator: str, left: Value, right: Value) -> bool | None:
 
 def within(value: Value, bounds: FeelRange) -> bool | None:
     """Whether a range includes a value; null when they have no common order."""
+    if bounds.relation == "!=":
+        sign = order(value, bounds.low)
+        return None if sign is None else sign != 0
     above: bool | None = True
     below: bool | None = True
     if bounds.low is not None:

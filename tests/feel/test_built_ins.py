@@ -98,7 +98,11 @@ starts(1, [1..10]) and not(starts(1, (1..10])) and starts([1..5], [1..10]) and s
 coincides(5, 5) and not(coincides(3, 4)) and coincides([1..5], [1..5]) and not(coincides((1..5], [1..5]))
 before(1, "a") = null and meets(1, [1..2]) = null and before([1..2], null) = null and coincides(1, [1..2]) = null
 is(1, 1.0) and not(is(1, "1")) and not(is(@"10:00:00Z", @"10:00:00")) and is(@"10:00:00Z", @"10:00:00+00:00")
+is(@"10:00:00@Asia/Kolkata", @"10:00:00@Asia/Kolkata") and not(is(@"10:00:00@Asia/Kolkata", @"10:00:00+05:30"))
+not(is(@"2026-05-01T10:00:00@Asia/Kolkata", @"2026-05-01T10:00:00+05:30")) and is(@"P14M", @"P1Y2M")
+is(value1: 7) = false and is(value2: null) and is(value2: 7, value1: 7) and is(value1: 7, value2: 7, other: 7) = null
 range("[18..21)") = [18..21) and range("(..2]") = (<= 2) and range("[..2]") = null and range("[2..1]") = null
+range("< 5") = null and range("=5") = null and range("[null..5]") = null
 range("[\\"a\\"..\\"c\\"]") = ["a".."c"] and range("[@\\"2026-01-01\\"..date(\\"2026-02-01\\")]").end = @"2026-02-01"
 # named arguments
 substring(start position: 2, string: "abc") = "bc" and round up(scale: 1, n: 1.11) = 1.2

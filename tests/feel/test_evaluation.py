@@ -63,7 +63,7 @@ D = Decimal
         ("5 in (? > 3)", True),
         ("if 1 > 2 then 1 else 2", D(2)),
         ("if null then 1 else 2", D(2)),
-        ('if "true" then 1 else 2', D(2)),
+        ('if "true" then 1 else 2', None),
         ("for x in [1, 2, 3] return x * x", [D(1), D(4), D(9)]),
         ("for x in 3..1 return x", [D(3), D(2), D(1)]),
         ("for x in [1..3) return x", [D(1), D(2)]),
@@ -74,6 +74,7 @@ D = Decimal
         ("some x in [1, 2] satisfies x > 1", True),
         ("every x in [] satisfies x > 1", True),
         ("some x in [1, null] satisfies x > 1", None),
+        ("some x in [2, null] satisfies x > 1", True),
         ("every x in [0, null] satisfies x > 1", False),
         ("[10, 20, 30][2]", D(20)),
         ("[10, 20, 30][-1]", D(30)),
@@ -483,3 +484,48 @@ def test_contexts_without_end_or_bottom_are_refused() -> None:
     with pytest.raises(FeelNumberLimitError):
         evaluate("x", {"x": 10**7000})
     assert evaluate("x", {"x": Decimal("NaN"), 5: "no name"}) is None
+
+
+STRANGE_CONDITIONS = (
+    ('if 1 then "a" else "b"', "number"),
+    ('if [true] then "a" else "b"', "list"),
+    ('[1, 2]["a"]', "string"),
+    ('[3, 1][if item > 2 then true else "small"]', "string"),
+    ("[3, 1][if item > 2 then true else 2]", "number"),
+    ('some x in [3, 1] satisfies if x > 2 then true else "small"', "string"),
+    ('some x in [1, 3] satisfies if x > 2 then true else "small"', "string"),
+    ('every x in [1, 3] satisfies if x > 2 then "big" else false', "string"),
+    ('every x in [3, 1] satisfies if x > 2 then "big" else false', "string"),
+)
+
+
+@pytest.mark.parametrize(("text", "kind"), STRANGE_CONDITIONS)
+def test_a_condition_that_is_no_condition_gives_null_wherever_it_stands(
+    text: str, kind: str
+) -> None:
+    value, reasons = evaluate_with_reasons(text)
+
+    assert value is None
+    assert reasons[-1].message.startswith("the condition of '")
+    assert reasons[-1].message.endswith(f"is a {kind}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("if null then 1 else 2", D(2)),
+        ("[1, null, 3][item > 1]", [D(3)]),
+        ("[4, 5][2]", D(5)),
+        ("some x in [3, null] satisfies if x = null then null else x > 2", True),
+        ("every x in [1, null] satisfies if x = null then null else x > 2", False),
+        ("every x in [3, null] satisfies if x = null then null else x > 2", None),
+    ],
+)
+def test_a_condition_that_is_null_is_only_not_true(text: str, value: object) -> None:
+    assert evaluate(text) == value
+
+
+def test_what_comes_after_the_turn_that_decides_is_no_reason() -> None:
+    known = 'some x in [9, "a"] satisfies if x = 9 then true else x > 1'
+
+    assert evaluate_with_reasons(known) == (True, ())

@@ -1,5 +1,7 @@
 """Which types each arithmetic operator takes: these pairs, and no others."""
 
+from decimal import Decimal
+
 import pytest
 
 from engine.feel import evaluate, evaluate_with_reasons
@@ -52,3 +54,34 @@ def test_only_numbers_and_durations_have_a_negative(kind: str) -> None:
 
     assert (value is not None) == (kind in {"number", "days", "months"})
     assert value is not None or reasons
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("(= 4) = (= 4)", True),
+        ("(= 4) = [4..4]", False),
+        ("(!= 4) = (!= 4)", True),
+        ("(!= 4) = (!= 5)", False),
+        ("(!= 4) = (4..4)", False),
+        ("{r: (!= 4), s: [3 in r, 4 in r, null in r]}.s", [True, False, None]),
+        ('"a" in [(!= 4)]', False),
+        ("(= 4).start included and (= 4).end = 4", True),
+        ("string([(!= 4), (= 4), (< 4)])", "[(!= 4), (= 4), (..4)]"),
+        ("(!= null)", None),
+        ("for n in [5..3] return n", None),
+        ("for n in 5..3 return n", [Decimal(5), Decimal(4), Decimal(3)]),
+        ('for d in [@"2026-02-02"..@"2026-02-01"] return d', None),
+        ("4 in [5..3]", False),
+    ],
+)
+def test_comparisons_as_values_and_ranges_that_run_backwards(text: str, value: object) -> None:
+    assert evaluate(text) == value
+
+
+def test_a_comparison_as_a_value_comes_back_as_it_went_in() -> None:
+    other = evaluate("(!= 4)")
+
+    assert str(other) == "(!= 4)"
+    assert evaluate("r", {"r": other}) == other
+    assert evaluate("4 in r", {"r": other}) is False

@@ -645,6 +645,45 @@ CODES: Mapping[str, ErrorCode] = {
         "what else is in it. Only what can be read on the page is filled, not links, names of "
         "pictures or fields of Word.",
     ),
+    "E650": ErrorCode(
+        "A report that says something else than its bundle",
+        "A text of the report names the field that it shows, and reads otherwise than the bundle "
+        "gives it. Figures are worked out again from their formulas; what stands in the document "
+        "was changed after it was printed, or the report belongs to another bundle.",
+    ),
+    "E651": ErrorCode(
+        "An amount in words that is not its figure",
+        "Banks go by the words where the two differ. They are read back and held against the "
+        "figure of the same field.",
+    ),
+    "E652": ErrorCode(
+        "A figure that nothing vouches for",
+        "An amount, a rate, a percentage or a number of four digits or more stands in the report "
+        "without a tag that names its field, and the template has no such words of its own.",
+    ),
+    "E653": ErrorCode(
+        "A tag that names no field",
+        "The content control around a text names a field that the bundle does not have.",
+    ),
+    "E654": ErrorCode(
+        "A figure that the report must print, and does not",
+        "Every report of its kind states these values; one that leaves them out says too little.",
+    ),
+    "E655": ErrorCode(
+        "A row that was left out",
+        "Other rows of the same table are printed. A total beside rows that do not make it up "
+        "cannot be followed.",
+    ),
+    "E656": ErrorCode(
+        "A figure of the bundle that its own formula does not give",
+        "Each figure is worked out again from the formula and the inputs of its trace, by another "
+        "evaluator than the one that computed it. This is a fault of the software.",
+    ),
+    "E657": ErrorCode(
+        "A report that cannot be read",
+        "The file is no DOCX, is damaged, or holds something whose text cannot be seen, such as an "
+        "embedded object, a chart or another document.",
+    ),
     "E660": ErrorCode(
         "No LibreOffice",
         "The PDF is made from the Word document by LibreOffice, which is a program of its own. "

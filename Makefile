@@ -6,7 +6,7 @@ SPECIMEN := fixtures/cases/specimen-house
 READY := .venv/.filled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-durable feel-fuzz check golden golden-check bench docs lock clean
+.PHONY: help setup demo test test-durable test-pdf feel-fuzz check golden golden-check bench pictures docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,11 +20,21 @@ $(READY): requirements.lock pyproject.toml
 
 setup: $(READY) ## fill .venv, so that .venv/bin/zenops runs
 
-demo: $(READY) ## evaluate the specimen case and freeze it into a verified bundle
+demo: $(READY) ## evaluate the specimen case, freeze it into a verified bundle, print the report
 	@$(BIN)/python scripts/draw_specimen_photographs.py
 	@mkdir -p build
 	@$(BIN)/zenops build $(SPECIMEN) -o build/specimen-house.zip
 	@$(BIN)/zenops verify build/specimen-house.zip --recompute
+	@echo
+	@if command -v soffice >/dev/null || command -v libreoffice >/dev/null; then \
+	  $(BIN)/zenops render build/specimen-house.zip -o build/specimen-house.docx --pdf; \
+	else \
+	  $(BIN)/zenops render build/specimen-house.zip -o build/specimen-house.docx && \
+	  echo "PDF       not made: LibreOffice is not installed"; \
+	fi
+
+pictures: demo ## draw the pages of docs/pictures from the demo's PDF; needs LibreOffice and poppler
+	$(BIN)/python scripts/draw_report_pages.py build/specimen-house.pdf
 
 test: $(READY) ## all tests that need no system package
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q
@@ -32,6 +42,9 @@ test: $(READY) ## all tests that need no system package
 test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Python below 3.13
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-durable.lock
 	$(BIN)/python -m pytest -q tests/durable
+
+test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberation fonts
+	$(BIN)/python -m pytest -q tests/pdf
 
 feel-fuzz: $(READY) ## a million generated FEEL expressions
 	ZENOPS_FEEL_EXPRESSIONS=1000000 $(BIN)/python -m pytest -q tests/feel/test_generated_expressions.py

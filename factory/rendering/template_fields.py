@@ -84,6 +84,8 @@ class Walk:
     printed: set[str] = field(default_factory=set)
     #: Paths that the template has asked for before it names them: `{% if lift is defined %}`.
     asked: set[str] = field(default_factory=set)
+    #: Where a figure is known, the others of its rule set are.
+    asked_sets: set[str] = field(default_factory=set)
 
     def read(self, tree: nodes.Template) -> None:
         """Follow every tag of a part."""
@@ -113,14 +115,16 @@ class Walk:
     @contextlib.contextmanager
     def _asking(self, test: nodes.Node) -> Iterator[None]:
         """While a condition holds that asks whether something is there."""
-        before = set(self.asked)
-        self.asked |= {
-            written(asked.node)
-            for asked in (test, *test.find_all(nodes.Test))
-            if isinstance(asked, nodes.Test) and asked.name in {"defined", "known", "undefined"}
-        }
+        before = set(self.asked), set(self.asked_sets)
+        for asked in (test, *test.find_all(nodes.Test)):
+            if isinstance(asked, nodes.Test) and asked.name in {"defined", "known", "undefined"}:
+                name = written(asked.node)
+                self.asked.add(name)
+                shape = self.vocabulary.get(name)
+                if isinstance(shape, Leaf):
+                    self.asked_sets |= set(shape.elsewhere)
         yield
-        self.asked = before
+        self.asked, self.asked_sets = before
 
     def _loop(self, node: nodes.For, scope: dict[str, _Found]) -> None:
         found = self._value(node.iter, scope)
@@ -196,7 +200,8 @@ class Walk:
                     self._value(child, scope, printing=printing)
                 return _Found(UNSURE)
         if isinstance(found.shape, Leaf):
-            if found.shape.elsewhere and written(node) not in self.asked:
+            sets = set(found.shape.elsewhere)
+            if sets and not sets & self.asked_sets and written(node) not in self.asked:
                 self.unknown.append(_elsewhere(node, found.shape))
             if printing and found.path:
                 self.printed.add(found.path)

@@ -10,6 +10,7 @@ FIELDS = {
     "fmv": LEAF,
     "fmv_words": LEAF,
     "present_value": Leaf(("stage-progress",)),
+    "progress": Leaf(("stage-progress",)),
     "property": Record(
         {"address": LEAF, "village": LEAF, "dues_rows": Table(Record({"value": LEAF}))}
     ),
@@ -137,6 +138,7 @@ def test_a_name_that_is_no_field_here_is_told(text, what):
         "{% if present_value is known %}{{ present_value }}{% endif %}",
         "{% if present_value is defined and present_value.known %}x{% endif %}",
         "{{ present_value|default('') }}",
+        "{% if progress is known %}{{ present_value }}{% endif %}",
     ],
 )
 def test_a_name_that_stands_for_a_field_here_is_not_told(text):

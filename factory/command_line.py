@@ -292,6 +292,59 @@ def render(
 
 
 @app.command()
+def proof(
+    bundle: BundlePath,
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="The report, a DOCX.")],
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The template of your own that the bundle was built with."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a finished report against its bundle, figure by figure."""
+    from contracts.problems import problems_to_json
+    from factory.folders import read_file
+    from factory.rendering.renderer import template_of
+    from factory.report.bundle_parts import read_parts
+    from factory.report.proof import proof_of
+    from factory.report.text_model import LARGEST_REPORT
+
+    parts, problems = read_parts(bundle)
+    if parts is None:
+        _refuse(problems, {}, as_json=as_json)
+    content, _, problems = template_of(parts, template)
+    if content is None:
+        _refuse(problems, {}, as_json=as_json)
+    document, problems = read_file(report, str(report), limit=LARGEST_REPORT)
+    if document is None:
+        _refuse(problems, {}, as_json=as_json)
+    result = proof_of(parts, document, template=content, name=str(report))
+    if not result.is_document:
+        _refuse(result.problems, {}, as_json=as_json)
+    if as_json:
+        _print_json(
+            {
+                "report": str(report),
+                "bundle_digest": parts.digest,
+                "proved": not result.problems,
+                "figures": result.figures,
+                "tagged": result.tagged,
+                "problems": problems_to_json(result.problems),
+            }
+        )
+    if result.problems:
+        _tell(result.problems, {}, as_json=as_json)
+        raise typer.Exit(NOT_READY)
+    if not as_json:
+        print(
+            f"Report  {report}\nBundle  {parts.digest}\n"
+            f"Proved  {result.tagged} tagged texts, {result.figures} figures worked out again"
+        )
+
+
+@app.command()
 def sign(
     bundle: BundlePath,
     key: Annotated[Path, typer.Option(metavar="FILE", help="The private key.")],

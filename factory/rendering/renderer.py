@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +27,7 @@ from factory.rendering.docx_package import LARGEST_TEMPLATE
 from factory.rendering.template_files import find_template
 from factory.report.bundle_parts import read_parts
 from factory.report.data import report_data
+from factory.report.proof import prove
 from factory.stored_zip import LARGEST_ARCHIVE, chunks_of, read_entries
 from factory.whole_files import cannot_replace, cannot_write, replacing
 
@@ -70,6 +71,14 @@ class Rendered:
     bundle_digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes that follow a job's line, and how many there are."""
+
+    size: int
+    chunks: Iterable[bytes] = field(repr=False)
+
+
 def render_report(
     bundle: Path, target: Path, *, template: Path | None = None
 ) -> tuple[Rendered | None, tuple[Problem, ...]]:
@@ -107,6 +116,11 @@ class Renderer:
         """End the process."""
         self.close()
 
+    @property
+    def process_id(self) -> int | None:
+        """The number of the process that is kept warm."""
+        return None if self._process is None else self._process.pid
+
     def close(self) -> None:
         """End the process; a further report begins a new one."""
         process, self._process = self._process, None
@@ -131,7 +145,7 @@ class Renderer:
         report, problems = self.print_parts(parts, template=template)
         if report is None:
             return None, problems
-        problems = _prove(parts, report)
+        problems = _proved(parts, report, template)
         if problems:
             return None, problems
         try:
@@ -151,7 +165,7 @@ class Renderer:
             parts: of a sound bundle.
             template: as for `render_report`.
         """
-        content, name, problems = _template(parts, template)
+        content, name, problems = template_of(parts, template)
         if content is None:
             return None, problems
         has_pages = bool(parts.annexures.pages)
@@ -189,7 +203,16 @@ class Renderer:
     def fill(
         self, job: Mapping[str, Any], pieces: Iterable[Piece]
     ) -> tuple[bytes | None, tuple[Problem, ...]]:
-        """Have a job done in the process, within the limits."""
+        """Have a job done in the process, within the limits.
+
+        Args:
+            job: `name`, `furniture`, `data`, `pictures`, `plan` and `properties`, as `child` reads
+                them.
+            pieces: the bytes of the template, of the furniture, and of the pictures in their order.
+
+        Returns:
+            The report, or None and why there is none.
+        """
         pieces = list(pieces)
         line = {
             **job,
@@ -224,14 +247,6 @@ class Renderer:
         if self._process is None:
             self._process = _start(self._limits)
         return self._process
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes that follow a job's line."""
-
-    size: int
-    chunks: Iterable[bytes] = field(repr=False)
 
 
 def _start(limits: Limits) -> subprocess.Popen[bytes]:
@@ -305,10 +320,15 @@ def _why_it_ended(name: str, code: int, limits: Limits, *, late: bool) -> Proble
     )
 
 
-def _template(
+def template_of(
     parts: BundleParts, wanted: Path | None
 ) -> tuple[bytes | None, str, tuple[Problem, ...]]:
-    """The bytes of the one template that the bundle names, and what to call it."""
+    """The bytes of the one template that a bundle names, and what to call it.
+
+    Args:
+        parts: of a sound bundle.
+        wanted: the file that the bundle names by its digest; else the one that ZenOps brings.
+    """
     identity = parts.template
     if identity.sha256 is None:
         what = f"the bundle names no template file for the key '{shown(identity.key)}'"
@@ -418,10 +438,7 @@ def _properties(parts: BundleParts) -> dict[str, str]:
     }
 
 
-def _prove(parts: BundleParts, report: bytes) -> tuple[Problem, ...]:
-    try:
-        from factory.report.proof import prove  # noqa: PLC0415
-    except ImportError:
-        return ()
-    found: tuple[Problem, ...] = prove(parts, report)
-    return tuple(replace(problem) for problem in found if problem.severity == "error")
+def _proved(parts: BundleParts, report: bytes, template: Path | None) -> tuple[Problem, ...]:
+    """Why a report is not what its bundle says, and must not be written."""
+    content, _, problems = template_of(parts, template)
+    return problems if content is None else prove(parts, report, template=content)

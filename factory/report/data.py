@@ -21,8 +21,8 @@ from contracts.contract import (
     AgriculturalParcel,
     Contract,
     CostHead,
-    Floor,
     Flat,
+    Floor,
     Guideline,
     Item,
     OwnerShare,
@@ -35,12 +35,13 @@ from contracts.contract import (
 )
 from contracts.quantities import Quantity, QuantityError, parse_quantity, plain, quantity_from
 from engine.rules.contract_paths import Leaf, look_up, reader, row_ids
-from engine.units.registry import Conversion, Converted, Unit, UnitProblem
+from engine.units.registry import Converted, Unit
 from factory.report import printing
 from factory.report.printing import NOT_KNOWN, NOT_STATED
 
 if TYPE_CHECKING:
-    from contracts.contract import Part
+    from pydantic import BaseModel
+
     from contracts.evaluation import Finding, NamedValue, TraceEntry
     from factory.report.bundle_parts import BundleParts
 
@@ -81,10 +82,13 @@ USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
         "locality", "development", "flooding", "amenities", "level", "shape", "use",
         "restriction", "approved_layout", "corner_or_intermediate", "road", "road_type",
         "road_width", "land_locked", "water", "drainage", "power", "advantages", "remarks",
+        "enactments", "insurance", "disputes", "tax", "electricity_connection",
     ),
     "specification": (
         "foundation", "basement", "superstructure", "joinery", "rcc", "plaster", "flooring",
         "finish", "roofing", "drainage", "compound_wall", "wiring", "fittings", "plumbing",
+        "condition", "units", "quality", "appearance", "maintenance", "lift", "water",
+        "parking", "pavement", "deviations", "earthquake_resistance",
     ),
 }  # fmt: skip
 
@@ -144,7 +148,7 @@ def fields_of(data: Data) -> dict[str, str]:
     return {item["field"]: item["text"] for item in leaves_of(data)}
 
 
-def kinds_of(model: type[Part]) -> Iterator[tuple[str, Leaf]]:
+def kinds_of(model: type[BaseModel]) -> Iterator[tuple[str, Leaf]]:
     """The fields of a part of the contract that a template may print, with what they hold."""
     for name in model.model_fields:
         if name not in _LEFT_OUT and not (issubclass(model, Row) and name == "id"):
@@ -172,7 +176,7 @@ class _Writer:
         self.sums: dict[str, dict[str, list[_Column]]] = {}
 
     def everything(self) -> Data:
-        data = {name: self._section(name) for name in SECTIONS}
+        data: Data = {name: self._section(name) for name in SECTIONS}
         tables = self._tables()
         figures = self._figures()
         data |= tables
@@ -205,7 +209,7 @@ class _Writer:
             section["checklist"] = list(self._checklist())
         return section
 
-    def _part(self, model: type[Part], part: Part | None, field: str) -> Data:
+    def _part(self, model: type[BaseModel], part: BaseModel | None, field: str) -> Data:
         written: Data = {}
         variants: Data = {}
         for name, kind in kinds_of(model):
@@ -358,7 +362,7 @@ class _Writer:
 
     # ---- tables ---------------------------------------------------------------------------------
 
-    def _rows(self, model: type[Part], name: str, field: str) -> list[Data]:
+    def _rows(self, model: type[BaseModel], name: str, field: str) -> list[Data]:
         kind = look_up(name, model)
         assert isinstance(kind, Leaf)
         return self._rows_of(kind.row, reader(name, model)(self.contract), field)
@@ -395,7 +399,7 @@ class _Writer:
             rows = reader(path)(self.contract)
             tables[name] = self._rows_of(kind.row, rows, f"contract.{path}")
             for row in tables[name]:
-                row |= computed.get((name, row["id"]), {})
+                row.update(computed.get((name, row["id"]), {}))
             self._add_up_facts(name, rows or ())
         return tables
 
@@ -584,7 +588,7 @@ class _Writer:
     def _overrides(self) -> list[Data]:
         """The parameters that this case sets otherwise than its rule set, with their sources."""
         declared = self.parts.ruleset.get("parameters", {})
-        rows = []
+        rows: list[Data] = []
         for name, override in self.parts.case.parameters.items():
             if name not in declared:
                 continue
@@ -629,8 +633,8 @@ class _Writer:
         for quantity in _quantities(self.contract):
             units = self.parts.units
             place = self.parts.place if quantity.place is None else units.place(quantity.place)
-            for _, unit in quantity.terms:
-                resolved = None if unit is None else units.resolve(unit, place)
+            for _, written in quantity.terms:
+                resolved = None if written is None else units.resolve(written, place)
                 if isinstance(resolved, Unit):
                     for name, _ in resolved.powers:
                         if name not in _WELL_KNOWN:
@@ -747,7 +751,7 @@ class _Writer:
         return accepted.get(finding.code) or accepted.get(finding.code.partition("[")[0])
 
     def _accepted(self) -> list[Data]:
-        rows = []
+        rows: list[Data] = []
         for finding in self.parts.evaluation.findings:
             found = self._acceptance(finding)
             if found is not None:
@@ -837,7 +841,7 @@ def _unknown_amounts(unknown: str, field: str) -> Data:
 def _label(row: Data, row_id: str) -> str:
     """What a row without a label is called."""
     for name in _LABELS:
-        item = row.get(name)
+        item: Any = row.get(name)
         if is_leaf(item) and item["known"]:
             return str(item["text"])
     return f"No.{printing.NO_BREAK}{row_id}" if row_id.isdigit() else printing.readable(row_id)

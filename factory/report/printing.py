@@ -25,8 +25,11 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
-# What XML cannot hold, and what a word processor would take for something else.
-_NO_TEXT = re.compile("[^\\n\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+# What XML cannot hold, and marks that turn the order of signs around.
+_NO_TEXT = re.compile(
+    "[^\\n\\x20-\\x7e\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+    "|[\\ufdd0-\\ufdef\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]"
+)
 _LINE_BREAK = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _CRORE, _LAKH = 7, 5
 _METRIC_DECIMALS = 2
@@ -105,10 +108,10 @@ WORDS = {
 
 
 def text(written: str) -> str:
-    """A text as a document can hold it: no control characters, no blanks around it.
+    r"""A text as a document can hold it: no control characters, no blanks around it.
 
-    >>> text("  12 Temple Road\\r\\nMysuru\\x07 ")
-    '12 Temple Road\\nMysuru'
+    >>> text("  12 Temple Road\r\nMysuru\x07 ")
+    '12 Temple Road\nMysuru'
     """
     return _NO_TEXT.sub("", _LINE_BREAK.sub("\n", written).replace("\t", " ")).strip()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from factory.report.data import (
 from factory.report.printing import readable
 
 if TYPE_CHECKING:
-    from contracts.contract import Part
+    from pydantic import BaseModel
 
 _HOLDS = {
     "money": "amount in rupees",
@@ -124,7 +125,7 @@ def _of_section(name: str, labels: Mapping[str, str]) -> Iterator[Name]:
         yield Name("manual_fields.checklist[].value_code", "", "true or false", plain=True)
 
 
-def _of_part(model: type[Part], path: str, labels: Mapping[str, str]) -> Iterator[Name]:
+def _of_part(model: type[BaseModel], path: str, labels: Mapping[str, str]) -> Iterator[Name]:
     for name, kind in kinds_of(model):
         own = f"{path}.{name}"
         label = labels.get(own) or label_of(own)
@@ -194,17 +195,19 @@ def _computed(
 ) -> tuple[list[Name], dict[str, list[Name]]]:
     """The figures and decisions of some rule sets, and the columns they compute by table."""
     found: dict[str, Name] = {}
+    labels: dict[str, Counter[str]] = {}
     for rule_set in sets:
         for section in ("values", "decisions"):
             for address, entry in rule_set.get(section, {}).items():
                 before = found.get(address)
-                label = str(entry.get("label") or label_of(address))
+                own = labels.setdefault(address, Counter())
+                own[str(entry.get("label") or label_of(address))] += 1
                 holds, variants = _figure_kind(section, entry)
                 path = re.sub(r"^([a-z0-9_]+)\.", r"\1[].", address)
                 sets_so_far = (*(before.rule_sets if before else ()), str(rule_set["ruleset"]))
                 found[address] = Name(
                     path,
-                    before.label if before else label,
+                    own.most_common(1)[0][0],
                     before.holds if before else holds,
                     before.variants if before else variants,
                     tuple(dict.fromkeys(sets_so_far)),
@@ -259,8 +262,10 @@ def _of_the_report() -> Iterator[Section]:
     yield Section(
         "Report",
         "The report itself: its number, version, validity, and the bundle it is printed from.",
-        tuple(Name(f"report.{name}", label, "text") for name, label in _REPORT)
-        + (Name("report.ready_code", "", "true or false", plain=True),),
+        (
+            *(Name(f"report.{name}", label, "text") for name, label in _REPORT),
+            Name("report.ready_code", "", "true or false", plain=True),
+        ),
     )
     yield Section(
         "Parameters, units and findings",

@@ -39,8 +39,8 @@ def list_replace(run: Run, items: list[Value], place: Value, new_item: Value) ->
 
 
 def _index(items: list[Value], position: Decimal) -> int | None:
-    """The index of a FEEL position, 1 the first and -1 the last."""
-    if position != position.to_integral_value() or not 1 <= abs(position) <= len(items):
+    """The index of a FEEL position, 1 the first and -1 the last; a fraction is cut off."""
+    if not 1 <= abs(position) < len(items) + 1:
         return None
     return int(position) - 1 if position > 0 else len(items) + int(position)
 
@@ -188,7 +188,7 @@ def sublist(run: Run, items: list[Value], start: Decimal, length: Decimal | None
         return run.null(f"the list has no item {start}")
     if length is None:
         return items[first:]
-    if length != length.to_integral_value() or not 1 <= length <= len(items) - first:
+    if not 1 <= length < len(items) - first + 1:
         return run.null(f"the list has no {length} items from item {start}")
     return items[first : first + int(length)]
 

@@ -104,6 +104,10 @@ is(value1: 7) = false and is(value2: null) and is(value2: 7, value1: 7) and is(v
 range("[18..21)") = [18..21) and range("(..2]") = (<= 2) and range("[..2]") = null and range("[2..1]") = null
 range("< 5") = null and range("=5") = null and range("[null..5]") = null
 range("[\\"a\\"..\\"c\\"]") = ["a".."c"] and range("[@\\"2026-01-01\\"..date(\\"2026-02-01\\")]").end = @"2026-02-01"
+# a fraction of a position is cut off
+list replace([7, 8, 9], 1.9, 0) = [0, 8, 9] and list replace([7, 8, 9], -3.9, 0) = [0, 8, 9]
+list replace([7], 0.9, 0) = null and list replace([7], 2.0, 0) = null and list replace([7], -2, 0) = null
+remove([7, 8], 2.5) = [7] and insert before([7, 8], 1.5, 6) = [6, 7, 8] and sublist([7, 8, 9], 2.5, 1.5) = [8]
 # named arguments
 substring(start position: 2, string: "abc") = "bc" and round up(scale: 1, n: 1.11) = 1.2
 substring(start: 2, string: "abc") = null and max(list: [1, 2]) = 2 and append(list: [1], item: 2) = [1, 2]

@@ -28,15 +28,16 @@ def with_outputs(contract: Contract, figures: Figures) -> tuple[Contract, tuple[
             continue
         leaf = look_up(step.into)
         assert isinstance(leaf, Leaf)
-        if isinstance(value, Decimal) and leaf.kind != "number":
+        if isinstance(value, Decimal):
             unit = figures.unit_of(step.kind)
-            number = written(value, unit)
+            value = written(value, unit)
             try:
-                check_number(number, "")
+                check_number(value, "")
             except QuantityError:
                 left_out.append(step.address)
                 continue
-            value = Quantity(((number, unit),))
+            if leaf.kind != "number":
+                value = Quantity(((value, unit),))
         *parts, last = step.into.split(".")
         branch = tree
         for part in parts:

@@ -111,9 +111,8 @@ class _Formulas:
             if isinstance(node.model, Decision):
                 self._parse_decision(node, node.model)
                 continue
-            text = node.model.formula
-            if text is None:
-                continue
+            # `formula: null` in a variant says that nothing is computed.
+            text = node.model.formula or "null"
             node.formula = self._parse(text, node.entry.at("formula"))
             if node.formula is not None:
                 node.depends = self._all_dependencies(node.formula.node, node.table)
@@ -131,7 +130,8 @@ class _Formulas:
                     "A row says what follows.",
                     "Write then: with its outcome.",
                 )
-            for column, cell in row.items():
+            # In the order of their names: the order in which a row is written says nothing.
+            for column, cell in sorted(row.items()):
                 if column == "then":
                     continue
                 test = self._parse_cell(node, column, cell, place.under(column))

@@ -41,6 +41,7 @@ _WORD = _OFFICE + "wordprocessingml."
 MAIN_TYPE = _WORD + "document.main+xml"
 HEADER_TYPE = _WORD + "header+xml"
 FOOTER_TYPE = _WORD + "footer+xml"
+SETTINGS_TYPE = _WORD + "settings+xml"
 RELATIONS_TYPE = _PACKAGE + "relationships+xml"
 #: Parts whose text may hold expressions.
 TEXT_TYPES = frozenset(
@@ -50,7 +51,7 @@ TEXT_TYPES = frozenset(
 _KEPT = frozenset(
     {
         _WORD + "styles+xml",
-        _WORD + "settings+xml",
+        SETTINGS_TYPE,
         _WORD + "webSettings+xml",
         _WORD + "fontTable+xml",
         _WORD + "numbering+xml",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from docxtpl import DocxTemplate
@@ -20,6 +20,7 @@ from lxml import etree
 from contracts.problems import Problem, nearest, shown
 from factory.rendering.docx_package import (
     DOCUMENT,
+    SETTINGS_TYPE,
     TEXT_TYPES,
     Package,
     parse_part,
@@ -40,6 +41,7 @@ from factory.rendering.sandbox import (
 )
 from factory.rendering.tagging import Spot, shown_run, tag_expressions
 from factory.rendering.word_xml import (
+    check_settings,
     check_text_part,
     mend,
     place_of,
@@ -102,6 +104,9 @@ def load_template(content: bytes, name: str) -> tuple[LoadedTemplate | None, tup
     texts: list[TextPart] = []
     found: list[Problem] = []
     for part in sorted(package.parts):
+        if package.kinds[part] == SETTINGS_TYPE:
+            faults = check_settings(parse_part(package.parts[part]))
+            found += [_problem(fault, name, part, None) for fault in faults]
         if package.kinds[part] in TEXT_TYPES:
             text = _load_text(package, part, name, found)
             texts += [text] if text is not None else []
@@ -140,7 +145,7 @@ def fill_template(
             size += len(text)
             root = mend(parse_part(text.encode("utf-8", "replace")))
         except FaultError as error:
-            state.faults.append(error.fault)
+            state.faults.append(replace(error.fault, about=_text_at(error, part)))
         except etree.XMLSyntaxError:
             state.faults.append(_TORN)
         except (TemplateError, *_MISUSE) as error:
@@ -337,13 +342,7 @@ def _unknown(value: Undefined, expression: str, data: Mapping[str, Any]) -> Faul
 
 def _as_fault(error: BaseException, part: TextPart, data: Mapping[str, Any]) -> Fault:
     """What went wrong while a part was filled, with the text of its paragraph."""
-    line = 0
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__jinja_template__") is part.template:
-            line = part.template.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    about = _readable(part.lines[line - 1]) if 0 < line <= len(part.lines) else ""
+    about = _text_at(error, part)
     if isinstance(error, MemoryError):
         return Fault("E646", "the report needs more memory than it may have", about=about)
     if isinstance(error, SecurityError):
@@ -361,6 +360,17 @@ def _as_fault(error: BaseException, part: TextPart, data: Mapping[str, Any]) -> 
     return Fault("E645", "an expression asks for something that cannot be", about=about)
 
 
+def _text_at(error: BaseException, part: TextPart) -> str:
+    """The text of the paragraph that was being filled when something went wrong."""
+    line = 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__jinja_template__") is part.template:
+            line = part.template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return _readable(part.lines[line - 1]) if 0 < line <= len(part.lines) else ""
+
+
 def _unreadable(error: TemplateSyntaxError, lines: tuple[str, ...]) -> Fault:
     about = _readable(lines[error.lineno - 1]) if 0 < error.lineno <= len(lines) else ""
     return Fault(
@@ -373,8 +383,7 @@ def _unreadable(error: TemplateSyntaxError, lines: tuple[str, ...]) -> Fault:
 
 
 def _with_text(fault: Fault, lines: tuple[str, ...], line: int) -> Fault:
-    about = _readable(lines[line - 1]) if 0 < line <= len(lines) else ""
-    return Fault(fault.code, fault.what, about, fault.why, fault.fix)
+    return replace(fault, about=_readable(lines[line - 1]) if 0 < line <= len(lines) else "")
 
 
 def _readable(line: str) -> str:
@@ -383,7 +392,7 @@ def _readable(line: str) -> str:
 
 
 def _problem(fault: Fault, name: str, part: str, root: Any) -> Problem:
-    place = place_of(root, fault.about)
+    place = "" if root is None else place_of(root, fault.about)
     where = f"In {_label(part)}{', ' + place if place else ''}"
     if fault.about:
         where += f": {shown(fault.about, 120)}"

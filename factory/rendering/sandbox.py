@@ -142,9 +142,10 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
 def check_tree(tree: nodes.Template) -> Iterator[tuple[Fault, int]]:
     """Everything in a template that templates may not say, and in which of its lines."""
-    waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    waiting: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
     while waiting:
-        node, depth = waiting.pop()
+        node, depth, line = waiting.pop()
+        line = node.lineno or line
         what = _refusal(node)
         if depth > DEEPEST:
             what = "it is nested too deeply"
@@ -155,10 +156,9 @@ def check_tree(tree: nodes.Template) -> Iterator[tuple[Fault, int]]:
                 why="Templates print fields and repeat or leave out parts, and nothing else.",
                 fix="docs/templates.md lists what can be written.",
             )
-            yield fault, node.lineno
-            if depth > DEEPEST:
-                return
-        waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
+            yield fault, line
+            continue
+        waiting += [(child, depth + 1, line) for child in node.iter_child_nodes()]
 
 
 def count_loops(tree: nodes.Template) -> None:
@@ -193,7 +193,20 @@ def _refusal(node: nodes.Node) -> str | None:
             allowed: tuple[type[nodes.Node], ...] = _EXPRESSIONS
         case _:
             allowed = _STATEMENTS
-    return None if isinstance(node, allowed) else f"'{type(node).__name__.lower()}'"
+    word = type(node).__name__
+    return None if isinstance(node, allowed) else f"'{_WORDS.get(word, word.lower())}'"
+
+
+#: What people write, where Jinja calls it otherwise.
+_WORDS = {
+    "AssignBlock": "{% set %} with an end",
+    "CallBlock": "call",
+    "Dict": "{...}",
+    "FilterBlock": "filter",
+    "FromImport": "from",
+    "NSRef": "a part of a name in {% set %}",
+    "Scope": "autoescape",
+}
 
 
 _STATEMENTS = (nodes.If, nodes.For, nodes.Assign)

@@ -68,6 +68,12 @@ def check_text_part(root: Any) -> Iterator[Fault]:
             )
 
 
+def check_settings(root: Any) -> Iterator[Fault]:
+    """What a template's settings ask of Word and may not."""
+    if next(root.iter(w("mailMerge")), None) is not None:
+        yield Fault("E642", "a template cannot hold a mail merge, which asks a database")
+
+
 def _instructions(root: Any) -> Iterator[str]:
     """The codes of Word's fields, put together where Word splits them."""
     for simple in root.iter(w("fldSimple")):

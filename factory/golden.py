@@ -1,8 +1,8 @@
 """Whole cases against their expected results, which only `zenops golden update` writes.
 
-Beside each case lies `expected/`: the evaluation as lines that a person can review, and the
-manifest of its bundle. The first line of each says what wrote it and holds a hash of the rest, so
-that an edit by hand is noticed.
+Beside each case lies `expected/`: the evaluation as lines that a person can review, the manifest
+of its bundle, and for a case with a letterhead the text of its report. The first line of each says
+what wrote it and holds a hash of the rest, so that an edit by hand is noticed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from factory.bundle import MANIFEST, as_bundled, write_bundle
 from factory.case_files import CASE_NAMES, read_case_file
 from factory.catalogue import check_wanted
 from factory.folders import read_file
+from factory.rendering.renderer import Renderer
+from factory.report.bundle_parts import read_parts
+from factory.report.text_model import read_text, text_of_report
 from factory.stored_zip import chunks_of, read_entries
 from factory.whole_files import replacing
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 FOLDER = "expected"
 EVALUATION = "evaluation.txt"
+REPORT = "report.txt"
 _UNWRITTEN = frozenset({None, "text", "boolean", "date"})
 _LARGEST = 4_000_000
 _MOST_DIFFERENCES = 12
@@ -48,10 +52,11 @@ def check_golden(folder: Path, library: Library) -> tuple[int, tuple[Problem, ..
     """
     problems: list[Problem] = []
     cases = _cases(folder)
-    for case in cases:
-        actual, found = _results(case, library)
-        problems += found
-        problems += _compared(case, actual) if not found else ()
+    with Renderer() as renderer:
+        for case in cases:
+            actual, found = _results(case, library, renderer)
+            problems += found
+            problems += _compared(case, actual) if not found else ()
     return len(cases), in_order((*problems, *_nothing(folder, cases), *_orphans(folder, cases)))
 
 
@@ -64,10 +69,11 @@ def update_golden(folder: Path, library: Library) -> tuple[tuple[str, ...], tupl
     cases = _cases(folder)
     problems = [*_nothing(folder, cases)]
     results: dict[Path, bytes] = {}
-    for case in cases:
-        actual, found = _results(case, library)
-        problems += found
-        results |= {case / FOLDER / name: _with_head(text) for name, text in actual.items()}
+    with Renderer() as renderer:
+        for case in cases:
+            actual, found = _results(case, library, renderer)
+            problems += found
+            results |= {case / FOLDER / name: _with_head(text) for name, text in actual.items()}
     if problems:
         return (), in_order(problems)
     changed = []
@@ -95,7 +101,9 @@ def _cases(folder: Path) -> list[Path]:
     ]
 
 
-def _results(case: Path, library: Library) -> tuple[Mapping[str, str], tuple[Problem, ...]]:
+def _results(
+    case: Path, library: Library, renderer: Renderer
+) -> tuple[Mapping[str, str], tuple[Problem, ...]]:
     """What a case gives now: the texts of its expected files."""
     read = read_case_file(case)
     if read.case is None:
@@ -119,10 +127,26 @@ def _results(case: Path, library: Library) -> tuple[Mapping[str, str], tuple[Pro
             entries, _ = read_entries(file, str(path))
             (manifest,) = (entry for entry in entries if entry.name == MANIFEST)
             text = b"".join(chunks_of(file, manifest)).decode()
-    return {
-        EVALUATION: "\n".join(_lines(evaluation)) + "\n",
-        MANIFEST.replace("-sha256", ""): f"digest {bundle.digest}\n{text}",
-    }, ()
+        results = {
+            EVALUATION: "\n".join(_lines(evaluation)) + "\n",
+            MANIFEST.replace("-sha256", ""): f"digest {bundle.digest}\n{text}",
+        }
+        if bundled.firm is None:
+            return results, ()
+        report, problems = _report(path, renderer)
+        return {} if report is None else results | {REPORT: report}, problems
+
+
+def _report(bundle: Path, renderer: Renderer) -> tuple[str | None, tuple[Problem, ...]]:
+    """The text of a bundle's report as a reader sees it, with the fields it shows."""
+    parts, problems = read_parts(bundle)
+    if parts is None:
+        return None, problems
+    document, problems = renderer.print_parts(parts)
+    if document is None:
+        return None, problems
+    model, problems = read_text(document, str(bundle))
+    return None if model is None else text_of_report(model), problems
 
 
 def _lines(evaluation: Evaluation) -> Iterator[str]:

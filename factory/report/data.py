@@ -656,7 +656,9 @@ class _Writer:
                     "serial": str(serial),
                     "unit": leaf(printing.text(name), f"{field}.unit"),
                     "entered": leaf(self._entered(quantity), f"{field}.entered"),
-                    "definition": self._plain(unit.definition, Leaf("text"), f"{field}.definition"),
+                    "definition": self._plain(
+                        printing.definition(unit.definition), Leaf("text"), f"{field}.definition"
+                    ),
                     "metric": leaf(
                         metric.replace(" ", printing.NO_BREAK),
                         f"{field}.metric",

@@ -236,7 +236,8 @@ def entered(quantity: Quantity) -> str:
         head, *per = unit.split("/")
         exact = _exact_amount(number) if head == "INR" else grouped(number)
         terms.append(_with_unit(exact, head, per))
-    written = NO_BREAK.join(terms)
+    # Terms may part at the end of a line, so that narrow columns break no word.
+    written = " ".join(terms)
     return f"{written} (as in {text(quantity.place)})" if quantity.place else written
 
 
@@ -249,6 +250,17 @@ def unit_words(unit: str) -> str:
     return " per ".join(
         "₹" if part == "INR" else UNIT_WORDS.get(part, part) for part in unit.split("/")
     )
+
+
+def definition(written: str) -> str:
+    """What units are worth, as the register of units writes it.
+
+    >>> definition("1 acre = 43560 sqft").replace(NO_BREAK, " ")
+    '1 acre = 43,560 sq ft'
+    """
+    numbers = re.sub(r"\d+(?:\.\d+)?", lambda found: grouped(Decimal(found[0])), written)
+    words = (UNIT_WORDS.get(word, word) for word in re.split(r"\b(\w+)\b", text(numbers)))
+    return "".join(words)
 
 
 def coordinate(degrees: Decimal, positive: str, negative: str) -> str:

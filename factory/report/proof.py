@@ -47,7 +47,12 @@ _FIGURE = re.compile(
 _AMOUNT_IN_WORDS = re.compile(
     r"\b(?:rupees|crore|lakh|thousand|hundred)\b[\w\s,-]*\bonly\b", re.IGNORECASE
 )
-_PICTURE = re.compile(r"\ufffc\d+ x \d+ mm")
+# What changes the figure of a control that it touches: a digit, a sign, a unit.
+_TOUCHING = re.compile(
+    r"\ufffc[.,]?\d[\d,.]*|\d[\d,.]*\ufffc|[-\u2212]\ufffc"
+    r"|\ufffc\s*(?:crores?|lakhs?|lacs?|thousand|hundred|million|%)",
+    re.IGNORECASE,
+)
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _STATEMENT = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 # Stands in a text where a control, or an expression of a template, stands.
@@ -195,7 +200,7 @@ class _Proof:
                 if not _is_own(word, own):
                     yield _problem(
                         "E652",
-                        f"the figure '{shown(word.figure.strip())}' has no tag",
+                        f"the figure '{shown(word.figure.replace(_HOLE, '...'))}' has no tag",
                         f"In {paragraph.part}, {paragraph.place}: "
                         f"{_quoted(text.replace(_HOLE, '...'))}.",
                         "",
@@ -268,7 +273,7 @@ def _own_words(templates: Sequence[bytes]) -> Mapping[str, list[_Word]]:
     for content in templates:
         model, _ = read_text(content, "the template")
         for paragraph in model.paragraphs if model is not None else ():
-            text = _EXPRESSION.sub(_HOLE, _STATEMENT.sub("", paragraph.text))
+            text = _with_one_hole(_EXPRESSION.sub(_HOLE, _STATEMENT.sub("", paragraph.text)))
             for word in _figures_in(text):
                 own.setdefault(word.figure, []).append(word)
     return own
@@ -276,14 +281,19 @@ def _own_words(templates: Sequence[bytes]) -> Mapping[str, list[_Word]]:
 
 def _outside(paragraph: Paragraph) -> str:
     """A paragraph's text with a hole for each tagged text."""
-    pieces = [_HOLE if piece.tag else piece.text for piece in paragraph.pieces]
-    return re.sub(f"{_HOLE}+", _HOLE, _PICTURE.sub(_HOLE, "".join(pieces)))
+    pieces = [_HOLE if piece.tag else piece.text.replace(_HOLE, " ") for piece in paragraph.pieces]
+    return _with_one_hole("".join(pieces))
+
+
+def _with_one_hole(text: str) -> str:
+    """The text with holes that touch made one."""
+    return re.sub(f"{_HOLE}+", _HOLE, text)
 
 
 def _figures_in(text: str) -> Iterator[_Word]:
     """The figures of a text, amounts in words too, with their neighbours."""
     text = text.replace(printing.NO_BREAK, " ")
-    for pattern in (_FIGURE, _AMOUNT_IN_WORDS):
+    for pattern in (_FIGURE, _AMOUNT_IN_WORDS, _TOUCHING):
         for match in pattern.finditer(text):
             before = text[: match.start()].split(" ")
             behind = text[match.end() :].split(" ")

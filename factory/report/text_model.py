@@ -63,10 +63,11 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text with the controls that hold it, the outermost first."""
+    """A text with the controls that hold it, the outermost first; or the size of a picture."""
 
     text: str
     controls: tuple[Control, ...] = ()
+    picture: str = ""
 
     @property
     def tag(self) -> str:
@@ -87,6 +88,11 @@ class Paragraph:
     def text(self) -> str:
         """The whole text."""
         return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to see in it."""
+        return not self.text.strip() and not any(piece.picture for piece in self.pieces)
 
 
 @dataclass(slots=True)
@@ -336,7 +342,7 @@ class _Reader:
                 self._say(child.get("string", ""), paragraph)
             elif tag == f"{{{WP}}}extent":
                 width, height = (int(child.get(name, "0")) // _EMU for name in ("cx", "cy"))
-                paragraph.pieces.append(Piece(f"\ufffc{width} x {height} mm"))
+                paragraph.pieces.append(Piece("", picture=f"{width} x {height} mm"))
             elif tag == w("sdt"):
                 control = self._enter(child, paragraph.place)
                 content = child.find(w("sdtContent"))
@@ -367,7 +373,7 @@ def _lines(blocks: list[Block]) -> Iterator[str]:
     table = 0
     for block in blocks:
         if block.paragraph is not None:
-            if block.paragraph.text.strip():
+            if not block.paragraph.is_empty:
                 style = f"[{block.paragraph.style}] " if block.paragraph.style else ""
                 yield f"{style}{_written(block.paragraph)}"
             table = 0
@@ -375,7 +381,7 @@ def _lines(blocks: list[Block]) -> Iterator[str]:
             if table and block.table != table:
                 yield ""
             cells = (
-                " / ".join(_written(item) for item in cell if item.text.strip())
+                " / ".join(_written(item) for item in cell if not item.is_empty)
                 for cell in block.cells
             )
             yield f"| {' | '.join(cells)} |"
@@ -393,7 +399,7 @@ def _written(paragraph: Paragraph) -> str:
             out.append("}" if last is not None else "")
             out.append(f"{{{control.tag}: " if control is not None else "")
             last = control
-        out.append(piece.text)
+        out.append(f"(picture {piece.picture})" if piece.picture else piece.text)
     out.append("}" if last is not None else "")
     text = "".join(out).replace("\u00a0", " ").replace("\n", " / ")
-    return " ".join(re.sub(r"\ufffc(\d+ x \d+ mm)", r"(picture \1)", text).split())
+    return " ".join(text.split())

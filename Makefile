@@ -57,6 +57,7 @@ check: $(READY) ## style, types, imports, generated files
 	$(BIN)/yamllint --strict rules profiles fixtures
 	$(BIN)/python scripts/write_schemas.py --check
 	$(BIN)/python scripts/write_error_docs.py --check
+	$(BIN)/python scripts/write_locks.py --check
 	$(BIN)/python scripts/write_unit_table.py --check
 	$(BIN)/python scripts/write_profile_table.py --check
 	$(BIN)/python scripts/write_template_fields.py --check

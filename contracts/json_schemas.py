@@ -22,6 +22,7 @@ from contracts.evaluation import Evaluation
 from contracts.evidence import Evidence
 from contracts.field_definitions import FieldDefinitions
 from contracts.land_units import LandUnits
+from contracts.locks import Locks
 from contracts.profile import Profile
 from contracts.rule_tests import RuleTests
 from contracts.ruleset import RuleSetFile
@@ -50,6 +51,7 @@ DESCRIBED: Mapping[str, Described] = {
     "field_definitions": Described(FieldDefinitions, "The facts that profiles speak of"),
     "firm": Described(Firm, "Letterhead and signature block"),
     "land_units": Described(LandUnits, "What each unit is worth, and where"),
+    "locks": Described(Locks, "The digests of published rule sets"),
     "profile": Described(Profile, "The evidence and fields that a report needs"),
     "rule_tests": Described(RuleTests, "Tests of a rule set"),
     "ruleset": Described(RuleSetFile, "A rule set, or one of its files"),

@@ -61,6 +61,7 @@ check: $(READY) ## style, types, imports, generated files
 	$(BIN)/python scripts/write_unit_table.py --check
 	$(BIN)/python scripts/write_profile_table.py --check
 	$(BIN)/python scripts/write_template_fields.py --check
+	$(BIN)/python scripts/build_templates.py --check
 
 golden: $(READY) ## write the expected results of the fixture cases
 	$(BIN)/python scripts/draw_specimen_photographs.py
@@ -80,6 +81,7 @@ docs: $(READY) ## write the generated pages and schemas
 	$(BIN)/python scripts/write_unit_table.py
 	$(BIN)/python scripts/write_profile_table.py
 	$(BIN)/python scripts/write_template_fields.py
+	$(BIN)/python scripts/build_templates.py
 
 lock: $(READY) ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --group dev pyproject.toml -o requirements.lock

@@ -159,10 +159,10 @@ def _text(name: Name, suffix: str) -> str:
     example = _EXAMPLES.get(name.holds)
     if example is None:
         return name.label or name.path
-    if suffix == "both" and " as entered" in name.holds:
-        metric = _EXAMPLES.get(name.holds.removesuffix(" as entered"), "12.19 m")
+    metric = _EXAMPLES.get(name.holds.removesuffix(" as entered"), "12.19 m")
+    if suffix == "both" and metric != example:
         return f"{metric} ({example})"
-    return example
+    return metric if suffix in {"sqm", "m"} else example
 
 
 def _with_bundle(

@@ -361,16 +361,28 @@ class _Formulas:
     def _all_dependencies(self, node: nodes.Node, table: str | None) -> set[str]:
         """Addresses that an expression needs computed before it."""
         mentioned = {part.name for part in walk(node) if isinstance(part, nodes.Path | nodes.Name)}
-        return set(self._dependencies(node, table, mentioned))
+        return set(self._dependencies(node, table, mentioned, frozenset()))
 
     def _dependencies(
-        self, node: nodes.Node, table: str | None, mentioned: set[str]
+        self, node: nodes.Node, table: str | None, mentioned: set[str], local: frozenset[str]
     ) -> Iterable[str]:
         if isinstance(node, nodes.Call) and isinstance(node.function, nodes.Name):
             if node.function.name == "given":
                 return
             for argument in node.arguments:
-                yield from self._dependencies(argument, table, mentioned)
+                yield from self._dependencies(argument, table, mentioned, local)
+            return
+        if isinstance(node, nodes.For | nodes.Quantified):
+            for iterator in node.iterators:
+                for part in children(iterator):
+                    yield from self._dependencies(part, table, mentioned, local)
+                local |= {iterator.name}
+            yield from self._dependencies(node.body, table, mentioned, local)
+            return
+        if isinstance(node, nodes.FunctionOf):
+            local |= {name for name, _ in node.parameters}
+        owner = node.operand if isinstance(node, nodes.Path) else node
+        if isinstance(owner, nodes.Name) and owner.name in local:
             return
         address = self._address(node, table)
         if address is not None:
@@ -383,7 +395,7 @@ class _Formulas:
                     yield f"{node.name}.{column}"
             return
         for child in children(node):
-            yield from self._dependencies(child, table, mentioned)
+            yield from self._dependencies(child, table, mentioned, local)
 
     # ---- findings -----------------------------------------------------------------------------
 

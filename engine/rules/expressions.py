@@ -1002,18 +1002,29 @@ def _call(emitter: Emitter, node: nodes.Call) -> Emitted:
             "Leave the names out.",
         )
     if name not in FUNCTIONS or node.names is not None:
-        return emitter.general(node)
+        return _of_feel(emitter, node, name)
     if not emitter.check_count(node, name):
         return NOTHING
     _, _, handler = FUNCTIONS[name]
     return handler(emitter, node)
 
 
+def _of_feel(emitter: Emitter, node: nodes.Call, name: str) -> Emitted:
+    """A call of one of FEEL's own functions; some yield a number in the unit they were given."""
+    result = emitter.general(node)
+    if name not in _KEEPING_UNITS or not node.arguments:
+        return result
+    kind = emitter.emit(node.arguments[0]).kind
+    if kind.type != "number" or kind.many:
+        return result
+    return replace(result, kind=replace(kind, literal=False, zero=False))
+
+
 def _total(emitter: Emitter, node: nodes.Call) -> Emitted:
     emitted = emitter.emit(node.arguments[0])
     kind = emitted.kind
     if kind.is_open:
-        return emitter.bound(NUMBER, py.call("total_of_any", emitted.value()))
+        return emitter.bound(ANY, py.call("total_of_any", emitted.value()))
     if not kind.many or kind.type != "number":
         return emitter.fault(
             "E211",
@@ -1246,6 +1257,11 @@ _YIELDS: Mapping[str, Kind] = {
                      "all", "any", "is defined"), BOOLEAN),
     **dict.fromkeys(("string length", "count", "number", "day of year"), NUMBER),
 }  # fmt: skip
+#: FEEL's functions that yield a number in the unit of their first argument.
+_KEEPING_UNITS = frozenset({
+    "floor", "ceiling", "abs", "decimal", "modulo", "round up", "round down", "round half up",
+    "round half down",
+})  # fmt: skip
 MANY = 99
 Handler = Callable[[Emitter, nodes.Call], Emitted]
 #: Functions translated here: fewest and most arguments, and how.

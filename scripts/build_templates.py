@@ -47,7 +47,7 @@ def parts_of(template: Registered, shared: dict[str, list[Any]]) -> dict[str, by
     letterhead = bool(outline.get("letterhead", True))
     heads = {"head-default": ("header", word.head_part(furniture["head"], margins))}
     if letterhead:
-        heads["head-first"] = ("header", word.letterhead_part(furniture["letterhead"], margins))
+        heads["head-first"] = ("header", word.letterhead_part(furniture["letterhead"]))
     heads["foot-default"] = (
         "footer",
         word.foot_part(furniture["foot"], furniture["digest"], margins),

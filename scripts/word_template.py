@@ -67,7 +67,7 @@ class Style:
 STYLES = (
     Style("Normal", after=80),
     Style("Body", align="justified", after=120),
-    Style("Letter", after=60),
+    Style("Letter", after=120),
     Style(
         "Report Title",
         28,
@@ -91,8 +91,8 @@ STYLES = (
         outline_level=0,
     ),
     Style("Block Heading", bold=True, before=120, after=60, keep_next=True, outline_level=1),
-    Style("Group Heading", bold=True, before=140, after=60, keep_next=True, outline_level=1),
-    Style("Clause", align="justified", after=80, indent=(500, 500)),
+    Style("Group Heading", bold=True, before=100, after=40, keep_next=True, outline_level=1),
+    Style("Clause", 21, align="justified", after=40, indent=(500, 500)),
     Style("Note", 19, italic=True, align="justified", after=60),
     Style("Gap", 8, exact=120),
     Style("Cell", before=20, after=20),
@@ -214,7 +214,9 @@ class Column:
 class TableMaker:
     """One table of an outline."""
 
-    def __init__(self, columns: list[Column], *, style: str, ruled: bool, keep: bool) -> None:
+    def __init__(
+        self, columns: list[Column], *, style: str, ruled: bool, keep: bool, band: str | None
+    ) -> None:
         self.columns = columns
         self.widths = [twips(column.width) for column in columns]
         self.style = style
@@ -238,7 +240,10 @@ class TableMaker:
             ),
             E.tblGrid(*(_with("gridCol", w=width) for width in self.widths)),
         )
-        if any(column.head is not None for column in columns):
+        headed = any(column.head is not None for column in columns)
+        if band is not None:
+            self._band(band, head=headed)
+        if headed:
             self._head()
 
     def _row(self, cells: list[Element], *, head: bool = False) -> None:
@@ -294,6 +299,11 @@ class TableMaker:
             head=True,
         )
 
+    def _band(self, text: str, *, head: bool) -> None:
+        """The title of a block of the form, across the table."""
+        band = self._cell(text, self._whole(), style="Cell Band", shade="E2E8F0")
+        self._row([band], head=head)
+
     def statement(self, text: str) -> None:
         """A row that docxtpl takes for a statement."""
         cell = E.tc(
@@ -314,8 +324,9 @@ class TableMaker:
             elif not isinstance(row, dict):
                 raise OutlineError(f"{where}: a row is a list of cells or a mapping")
             elif "band" in row:
-                band = self._cell(row["band"], self._whole(), style="Cell Band", shade="E2E8F0")
-                self._row([band])
+                if number == len(rows):
+                    raise OutlineError(f"{where}: a band heads rows; give it to the next table")
+                self._band(row["band"], head=False)
             elif "full" in row:
                 self._row([self._cell(row["full"], self._whole(), keep=bool(row.get("keep")))])
             elif "total" in row:
@@ -368,10 +379,9 @@ class TableMaker:
 
 
 def _text(raw: Any, where: str) -> str:
-    if raw is None:
-        return ""
     if not isinstance(raw, str):
-        raise OutlineError(f"{where}: '{raw}' is to be written in quotes")
+        what = "a text is missing" if raw is None else f"'{raw}' is to be written in quotes"
+        raise OutlineError(f"{where}: {what}")
     return raw
 
 
@@ -408,35 +418,43 @@ class Page:
             raise OutlineError(f"{where}: unknown {', '.join(sorted(unknown))}")
         append(self, block, where)
 
-    def _paragraph(self, block: dict[str, Any], where: str) -> None:
+    def add_paragraph(self, block: dict[str, Any], where: str) -> None:
+        """A paragraph in the style of its kind."""
         kind = next(kind for kind in _PARAGRAPHS if kind in block)
-        style, align = _PARAGRAPHS[kind], block.get("align")
-        tabs = (("right", twips(self.margins.width)),) if "\t" in block[kind] else ()
+        text = _text(block[kind], where)
         self.body.append(
             paragraph(
-                _text(block[kind], where),
-                style,
-                align=align,
+                text,
+                _PARAGRAPHS[kind],
+                align=block.get("align"),
                 keep=bool(block.get("keep")),
                 new_page=bool(block.get("new page")),
-                tabs=tabs,
+                tabs=(("right", twips(self.margins.width)),) if "\t" in text else (),
             )
         )
 
-    def _clauses(self, block: dict[str, Any], where: str) -> None:
+    def add_clauses(self, block: dict[str, Any], where: str) -> None:
+        """Clauses, counted in figures or letters."""
         first = int(block.get("first", 1))
         for number, text in enumerate(block["clauses"], first):
             mark = f"({_LETTERS[number - 1]})" if block.get("marks") == "letters" else f"{number}."
             self.body.append(
-                paragraph(f"{mark}\t{_text(text, where)}", "Clause", tabs=(("left", 500),))
+                paragraph(
+                    f"{mark}\t{_text(text, where)}",
+                    "Clause",
+                    keep=bool(block.get("keep")),
+                    tabs=(("left", 500),),
+                )
             )
 
-    def _form(self, block: dict[str, Any], where: str) -> None:
+    def add_form(self, block: dict[str, Any], where: str) -> None:
+        """A table of number, label and answer."""
         widths = [float(width) for width in block.get("widths", _form_widths(self.margins))]
         columns = [{"width": width} for width in widths]
-        self._table_of({"table": block["form"], "columns": columns}, where)
+        self.add_table({**block, "table": block["form"], "columns": columns}, where)
 
-    def _table_of(self, block: dict[str, Any], where: str) -> None:
+    def add_table(self, block: dict[str, Any], where: str) -> None:
+        """A table, under its caption and condition."""
         columns = [
             Column(float(c["width"]), c.get("head"), c.get("align", "left"), bool(c.get("bold")))
             for c in block["columns"]
@@ -455,13 +473,15 @@ class Page:
             style="Cell Value" if headed else "Cell",
             ruled=bool(block.get("ruled", True)),
             keep=bool(block.get("keep")),
+            band=block.get("band"),
         )
         maker.rows(block["table"], where)
         self.body += [maker.table, paragraph("", "Gap")]
         if when is not None:
             self.body.append(control("p", "endif"))
 
-    def _when(self, block: dict[str, Any], where: str) -> None:
+    def add_when(self, block: dict[str, Any], where: str) -> None:
+        """Blocks under a condition, and those otherwise."""
         self.body.append(control("p", f"if {block['when']}"))
         self.blocks(block["blocks"], where)
         if "otherwise" in block:
@@ -469,15 +489,25 @@ class Page:
             self.blocks(block["otherwise"], where)
         self.body.append(control("p", "endif"))
 
-    def _each(self, block: dict[str, Any], where: str) -> None:
+    def add_each(self, block: dict[str, Any], where: str) -> None:
+        """Blocks for each row of a list."""
         self.body.append(control("p", f"for {block['each']}"))
         self.blocks(block["blocks"], where)
         self.body.append(control("p", "endfor"))
 
-    def _part(self, block: dict[str, Any], where: str) -> None:
+    def add_part(self, block: dict[str, Any], where: str) -> None:
+        """The blocks of a shared part."""
         if block["part"] not in self.parts:
             raise OutlineError(f"{where}: there is no part '{block['part']}'")
-        self.blocks(self.parts[block["part"]], f"part {block['part']}")
+        blocks = self.parts[block["part"]]
+        if "band" in block:
+            first, *others = blocks
+            if "table" not in first or "when" in first:
+                raise OutlineError(
+                    f"{where}: '{block['part']}' does not begin with a table to band"
+                )
+            blocks = [{**first, "band": block["band"]}, *others]
+        self.blocks(blocks, f"part {block['part']}")
 
 
 _PARAGRAPHS = {
@@ -494,13 +524,13 @@ _PARAGRAPHS = {
     "annexure caption": "Annexure Caption",
 }
 _KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    **{kind: (Page._paragraph, ("align", "keep", "new page")) for kind in _PARAGRAPHS},
-    "clauses": (Page._clauses, ("marks", "first")),
-    "form": (Page._form, ("widths",)),
-    "table": (Page._table_of, ("columns", "caption", "when", "keep", "ruled")),
-    "part": (Page._part, ()),
+    **dict.fromkeys(_PARAGRAPHS, (Page.add_paragraph, ("align", "keep", "new page"))),
+    "clauses": (Page.add_clauses, ("marks", "first", "keep")),
+    "form": (Page.add_form, ("widths", "band", "caption", "when", "keep")),
+    "table": (Page.add_table, ("columns", "band", "caption", "when", "keep", "ruled")),
+    "part": (Page.add_part, ("band",)),
 }
-_WRAPPERS = {"each": (Page._each, ("blocks",)), "when": (Page._when, ("blocks", "otherwise"))}
+_WRAPPERS = {"each": (Page.add_each, ("blocks",)), "when": (Page.add_when, ("blocks", "otherwise"))}
 
 
 # The file
@@ -575,15 +605,20 @@ def _ruled(element: Element, side: str, *, space: int = 4) -> Element:
     return element
 
 
-def letterhead_part(lines: list[str], margins: Margins) -> Element:
-    """The head of the first page: the firm, its address, its registrations, and a rule."""
+def letterhead_part(lines: list[str | dict[str, str]]) -> Element:
+    """The head of the first page: the firm, its address, its registrations, and a rule.
+
+    Args:
+        lines: statements of docxtpl, and what stands on a line; the firm's name as `{name: ...}`.
+    """
     made = []
-    for number, line in enumerate(lines):
-        statement = line.startswith("{%p")
-        style = "Gap" if statement else ("Letterhead Line" if number else "Letterhead Firm")
-        made.append(paragraph(line, style))
-    del margins
-    made.append(_ruled(paragraph("", "Gap"), "bottom"))
+    for line in lines:
+        if isinstance(line, dict):
+            made.append(paragraph(line["name"], "Letterhead Firm"))
+        else:
+            statement = line.startswith("{%p")
+            made.append(paragraph(line, "Gap" if statement else "Letterhead Line"))
+    made += [_ruled(paragraph("", "Gap"), "bottom"), paragraph("", "Gap")]
     return E.hdr(*made)
 
 

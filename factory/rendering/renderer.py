@@ -16,7 +16,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from contracts.canonical_json import to_plain
 from contracts.problems import Problem, shown
@@ -28,7 +28,7 @@ from factory.rendering.template_files import find_template
 from factory.report.bundle_parts import read_parts
 from factory.report.data import report_data
 from factory.report.proof import prove
-from factory.stored_zip import LARGEST_ARCHIVE, chunks_of, read_entries
+from factory.stored_zip import LARGEST_ARCHIVE, Entry, chunks_of, read_entries
 from factory.whole_files import cannot_replace, cannot_write, replacing
 
 if TYPE_CHECKING:
@@ -185,10 +185,11 @@ class Renderer:
                 *([stored[f"data/{logo}"]] if logo else []),
                 *(_entry(stored, digest) for digest in _planned(parts)),
             ]
+            changed: list[str] = []
             pieces = [
                 Piece(len(content), [content]),
                 *([Piece(len(furniture), [furniture])] if has_pages else []),
-                *(Piece(entry.size, chunks_of(file, entry)) for entry in pictures),
+                *(Piece(entry.size, _read(file, entry, changed)) for entry in pictures),
             ]
             job = {
                 "name": name,
@@ -198,7 +199,11 @@ class Renderer:
                 "plan": to_plain(parts.annexures),
                 "properties": _properties(parts),
             }
-            return self.fill(job, pieces)
+            report, problems = self.fill(job, pieces)
+        if changed:
+            what = f"'{shown(changed[0], 200)}' changed while the report was printed"
+            return None, (Problem("E614", what, fix="Try again.", file=shown(parts.path)),)
+        return report, problems
 
     def fill(
         self, job: Mapping[str, Any], pieces: Iterable[Piece]
@@ -384,7 +389,17 @@ def _planned(parts: BundleParts) -> Iterator[str]:
                 yield image.sha256
 
 
-def _entry(stored: Mapping[str, Any], digest: str) -> Any:
+def _read(file: BinaryIO, entry: Entry, changed: list[str]) -> Iterator[bytes]:
+    """The bytes of a stored picture; its name is noted if they are not those of its digest."""
+    digest = hashlib.sha256()
+    for chunk in chunks_of(file, entry):
+        digest.update(chunk)
+        yield chunk
+    if f"/{digest.hexdigest()}." not in entry.name:
+        changed.append(entry.name)
+
+
+def _entry(stored: Mapping[str, Entry], digest: str) -> Entry:
     return next(entry for name, entry in stored.items() if f"/{digest}." in name)
 
 

@@ -1,5 +1,6 @@
 import io
 import zipfile
+from pathlib import Path
 
 import docx
 import pytest
@@ -7,6 +8,7 @@ from lxml import etree
 
 from factory.rendering.renderer import Limits, Piece, Renderer
 
+ROOT = Path(__file__).resolve().parents[2]
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 

@@ -334,11 +334,11 @@ def _encrypted(content):
 
 
 FILES = {
-    "nothing": lambda content: b"",
-    "a text": lambda content: b"Fair market value: {{ fmv }}",
+    "nothing": lambda _: b"",
+    "a text": lambda _: b"Fair market value: {{ fmv }}",
     "half an archive": lambda content: content[: len(content) // 2],
     "an archive without its directory": lambda content: content[:-30],
-    "an archive of something else": lambda content: packed({"a.txt": b"a"}),
+    "an archive of something else": lambda _: packed({"a.txt": b"a"}),
     "a spreadsheet": {
         TYPES: (b"wordprocessingml.document.main", b"spreadsheetml.sheet.main"),
     },
@@ -358,8 +358,8 @@ FILES = {
         "word/activeX/activeX1.xml", "application/vnd.ms-office.activeX+xml"
     )},
     "another document": {BODY: (
-        PARAGRAPH, b'<w:altChunk xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/'
-        b'relationships" r:id="rId1"/>'
+        PARAGRAPH, (b'<w:altChunk xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/'
+        b'relationships" r:id="rId1"/>')
     )},
     "a template elsewhere": {RELS: relation("attachedTemplate", "http://example.org/a.dotm")},
     "a picture elsewhere": {RELS: relation("image", "http://example.org/a.png")},
@@ -408,8 +408,8 @@ FILES = {
     )},
     "a shape of an old kind": {BODY: (PARAGRAPH, b"<w:p><w:r><w:pict/></w:r></w:p>")},
     "a text from elsewhere": {BODY: (
-        PARAGRAPH, b'<w:p><w:sdt><w:sdtPr><w:dataBinding w:xpath="/a" w:storeItemID="{0}"/>'
-        b"</w:sdtPr><w:sdtContent><w:r><w:t>x</w:t></w:r></w:sdtContent></w:sdt></w:p>"
+        PARAGRAPH, (b'<w:p><w:sdt><w:sdtPr><w:dataBinding w:xpath="/a" w:storeItemID="{0}"/>'
+        b"</w:sdtPr><w:sdtContent><w:r><w:t>x</w:t></w:r></w:sdtContent></w:sdt></w:p>")
     )},
     "comments": {"word/comments.xml": b"<a/>", TYPES: _kind(
         "word/comments.xml",

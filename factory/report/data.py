@@ -110,6 +110,7 @@ _LABELS = ("label", "name", "kind", "item", "location", "year", "door_no", "surv
 _ROW = re.compile(r"([a-z0-9_]+)\[(.+)\]\.([a-z0-9_]+)")
 _EXACT = Context(prec=60)
 _NOT_ADDED = frozenset({"text", "boolean", "date", "year", "month", "m", "as given"})
+_MEASURED = frozenset({"area", "money/area"})
 _SHARES = frozenset({"share_percent", "weight", "earned"})
 _DIGEST_SHOWN = 12
 
@@ -474,9 +475,13 @@ class _Writer:
         address = _ROW.sub(r"\1.\3", entry.field)
         unknown = self.rules.get(address, {}).get("unknown") or NOT_KNOWN
         main, variants = self._written(entry.value, entry.unit, entry.field, unknown)
-        if is_measured(entry.unit):
+        if self._is_measured(entry.unit):
             variants |= self._beside(entry, main)
         return {f"{name}_{suffix}": item for suffix, item in variants.items()} | {name: main}
+
+    def _is_measured(self, unit: str | None) -> bool:
+        """Whether a figure is a rate by area or an area."""
+        return unit is not None and self.parts.units.dimension_of(unit) in _MEASURED
 
     def _written(
         self, value: Any, unit: str | None, field: str, unknown: str
@@ -847,11 +852,6 @@ def _label(row: Data, row_id: str) -> str:
         if is_leaf(item) and item["known"]:
             return str(item["text"])
     return f"No.{printing.NO_BREAK}{row_id}" if row_id.isdigit() else printing.readable(row_id)
-
-
-def is_measured(unit: str | None) -> bool:
-    """Whether a figure is a rate by area or an area."""
-    return unit is not None and (unit.startswith("INR/") or unit in {"sqm", "sqft"})
 
 
 def _one_term(quantity: Quantity | None) -> tuple[Decimal | None, str]:

@@ -211,9 +211,12 @@ class _Proof:
     def of_what_must_be_there(self) -> Iterator[Problem]:
         """Figures that the family must print, and rows that are left out of a table."""
         bases = {field.partition(":")[0] for field in self.printed}
+        in_figures = {
+            field.partition(":")[0] for field in self.printed if not field.endswith(f":{_WORDS}")
+        }
         family = family_of(self.parts.template.key)
         for field in FAMILIES[family].must_print if family else ():
-            if field in self.known and field not in bases:
+            if field in self.known and field not in in_figures:
                 yield _problem(
                     "E654",
                     f"'{field}' is printed nowhere",

@@ -18,7 +18,6 @@ from factory.report.data import (
     TABLES,
     USUAL_KEYS,
     VARIANTS,
-    is_measured,
     kinds_of,
 )
 from factory.report.printing import readable
@@ -228,7 +227,7 @@ def _figure_kind(section: str, entry: Mapping[str, Any]) -> tuple[str, tuple[str
         holds = "area" if "area" in unit or unit in {"sqm", "sqft"} else unit
         holds = "rate" if unit.startswith("INR/") else holds
         words = {"percent": "percentage", "year": "years"}
-        measured = is_measured(unit) or "area" in unit
+        measured = holds in {"area", "rate"}
         return words.get(holds, holds), FIGURE_VARIANTS if measured else ()
     if section == "decisions" or kind in {"text", "boolean"}:
         return "text", ("code",)

@@ -121,7 +121,7 @@ def _check_text(text: TemplateText, name: str, walk: Walk) -> Iterator[Problem]:
     walk.read(tree)
     for unknown in walk.unknown[before:]:
         place = text.at(unknown.line)
-        yield _problem("E645", unknown.what, place, name, unknown.why, unknown.fix)
+        yield _problem(unknown.code, unknown.what, place, name, unknown.why, unknown.fix)
 
 
 _BLOCK = re.compile(r"\{%[-+]?\s*(if|elif|else|endif|for|endfor)\b.*?%\}", re.DOTALL)

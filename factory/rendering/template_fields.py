@@ -58,12 +58,13 @@ _OF_A_LEAF = frozenset({"field", "known"})
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A name that leads to no field: the line of its tag, what it is, and the nearest there is."""
+    """A name that leads to no field, or not to one that can be used so; and the line of its tag."""
 
     line: int
     what: str
     why: str = ""
     fix: str = ""
+    code: str = "E645"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,11 @@ class Walk:
                     found = whole if is_part else _Found(whole.shape.row, whole.path)
             case nodes.Filter() if node.node is not None:
                 return self._filtered(node, node.node, scope, printing=printing)
+            case nodes.Compare() if any(operand.op in _ORDERING for operand in node.ops):
+                for child in (node.expr, *(operand.expr for operand in node.ops)):
+                    if _is_text(self._value(child, scope)):
+                        self.unknown.append(_computed(child))
+                return _Found(UNSURE)
             case nodes.CondExpr():
                 with self._asking(node.test):
                     self._value(node.test, scope)
@@ -196,8 +202,14 @@ class Walk:
                             self._value(way, scope, printing=printing)
                 return _Found(UNSURE)
             case _:
-                for child in node.iter_child_nodes():
-                    self._value(child, scope, printing=printing)
+                operands = [
+                    (child, self._value(child, scope, printing=printing))
+                    for child in node.iter_child_nodes()
+                ]
+                if isinstance(node, _COMPUTING):
+                    self.unknown += [
+                        _computed(child) for child, found in operands if _is_text(found)
+                    ]
                 return _Found(UNSURE)
         if isinstance(found.shape, Leaf):
             sets = set(found.shape.elsewhere)
@@ -300,6 +312,24 @@ class Walk:
     def _tables(self) -> str:
         names = [name for name, shape in self.vocabulary.items() if isinstance(shape, Table)]
         return f"Tables are: {', '.join(sorted(names))}." if names else ""
+
+
+_COMPUTING = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Neg)
+_ORDERING = frozenset({"gt", "gteq", "lt", "lteq"})
+
+
+def _is_text(found: _Found) -> bool:
+    """Whether something is a field's final text; what a loop counts is a number."""
+    return isinstance(found.shape, Leaf) and bool(found.path)
+
+
+def _computed(node: nodes.Node) -> Unknown:
+    return Unknown(
+        node.lineno,
+        f"'{written(node)}' is a text, and cannot be computed with or held against a number",
+        fix="Let the rule set compute what the report is to say: docs/writing-rules.md.",
+        code="E643",
+    )
 
 
 def _elsewhere(node: nodes.Node, leaf: Leaf) -> Unknown:

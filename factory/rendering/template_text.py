@@ -29,6 +29,7 @@ _P, _T, _TC, _TR, _TBL, _TEXT_BOX = map(w, ("p", "t", "tc", "tr", "tbl", "txbxCo
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _FILLED_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _OPENING = re.compile(r"\{[{%#]")
+_BRACE = re.compile(r"\{(?=[{%#])")
 #: What docxtpl writes itself in place of its own words for merged cells.
 _DOCXTPL_WORDS = re.compile(r"\{%\s*(?:vm|hm)\s*%\}")
 _LEVEL = re.compile(r"\{([{%])(tr|tc|p|r) ")
@@ -168,11 +169,12 @@ def _number_tags(text: TemplateText, paragraph: Any, where: str) -> None:
                 text.misplaced.append(misplaced)
                 # Told once; what follows from it is not.
                 edits.append((match.start() + 2, len(level[2]), ""))
-    for match in _OPENING.finditer(rest):
-        edits.append((match.start() + 1, 0, " "))
+    opening = _OPENING.search(rest)
+    if opening is not None:
+        edits += [(brace.end(), 0, " ") for brace in _BRACE.finditer(rest)]
         text.misplaced.append(
             Misplaced(
-                Place(text.part, where, whole[match.start() :]),
+                Place(text.part, where, whole[opening.start() :]),
                 "a tag is not closed in its paragraph",
                 "Write {{ field }}, or {% if ... %} with %} at its end, within one paragraph.",
                 is_unreadable=True,

@@ -135,6 +135,8 @@ def test_a_name_that_is_no_field_here_is_told(text, what):
         "{{ fmv.field }}",
         "{{ fmv if fmv is known else 'not known' }}",
         "{{ floors|length }}",
+        "{% if floors|length > 2 %}{% endif %}",
+        "{% for f in floors %}{{ loop.index + 1 }}{% endfor %}",
         "{% if present_value is known %}{{ present_value }}{% endif %}",
         "{% if present_value is defined and present_value.known %}x{% endif %}",
         "{{ present_value|default('') }}",
@@ -217,6 +219,10 @@ def test_what_cannot_be_read_does_not_hide_what_is_unknown():
         "{% for a in floors recursive %}{% endfor %}",
         "{% if fmv is sameas(1) %}{% endif %}",
         "{{ {'a': 1} }}",
+        "{{ fmv + 1 }}",
+        "{{ -fmv }}",
+        "{% if fmv > 5 %}{% endif %}",
+        "{% if 5 <= fmv %}{% endif %}",
     ],
 )
 def test_what_a_template_may_not_do_is_refused(text):

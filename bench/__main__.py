@@ -16,6 +16,7 @@ from bench.measurements import (
     one_evaluation,
     text_to_readiness,
 )
+from bench.reports import printed_reports
 from contracts.case import read_case
 from contracts.problems import render_problems
 from factory.case_files import read_document
@@ -26,6 +27,9 @@ CASE = ROOT / "fixtures" / "cases" / "specimen-house" / "case.yaml"
 PAGE = ROOT / "docs" / "bench.md"
 
 
+PARTS = ["evaluation", "readiness", "bundle", "reports"]
+
+
 def main() -> int:
     """Measure, print, and with `--write` keep the table in docs/bench.md."""
     parser = argparse.ArgumentParser(
@@ -33,11 +37,9 @@ def main() -> int:
     )
     parser.add_argument("--write", action="store_true", help="write the table to docs/bench.md")
     parser.add_argument("--rounds", type=int, default=100, help="turns of each rival")
-    parser.add_argument(
-        "only", nargs="*", metavar="PART", help="evaluation, readiness or bundle; else all"
-    )
+    parser.add_argument("only", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; else all")
     wanted = parser.parse_args()
-    comparisons = _compare(wanted.only or ["evaluation", "readiness", "bundle"], wanted.rounds)
+    comparisons = _compare(wanted.only or PARTS, wanted.rounds)
     print("\n".join(map(_for_a_terminal, comparisons)))
     if wanted.write:
         PAGE.write_text(_page(comparisons), encoding="utf-8")
@@ -63,6 +65,9 @@ def _compare(wanted: list[str], rounds: int) -> list[Comparison]:
         with tempfile.TemporaryDirectory(prefix="zenops-bench-") as folder:
             turns = max(3, rounds // 6)
             comparisons.append(bundle_of_photographs(case, library, Path(folder), rounds=turns))
+    if "reports" in wanted:
+        with tempfile.TemporaryDirectory(prefix="zenops-bench-") as folder:
+            comparisons += printed_reports(case, library, Path(folder), rounds=rounds)
     return comparisons
 
 

@@ -180,9 +180,10 @@ class Renderer:
             if problems:
                 return None, problems
             stored = {entry.name: entry for entry in entries}
-            data, logo = _with_logo(report_data(parts), parts)
+            data = report_data_with_logo(parts)
+            has_logo = "picture" in data["firm"]["logo"]
             pictures = [
-                *([stored[f"data/{logo}"]] if logo else []),
+                *([stored[f"data/{parts.firm.logo}"]] if has_logo and parts.firm else []),
                 *(_entry(stored, digest) for digest in _planned(parts)),
             ]
             changed: list[str] = []
@@ -195,7 +196,7 @@ class Renderer:
                 "name": name,
                 "furniture": f"{ANNEXURES}.docx" if has_pages else None,
                 "data": data,
-                "pictures": [_logo_box(data)] if logo else [],
+                "pictures": [_logo_box(data)] if has_logo else [],
                 "plan": to_plain(parts.annexures),
                 "properties": _properties(parts),
             }
@@ -403,8 +404,9 @@ def _entry(stored: Mapping[str, Entry], digest: str) -> Entry:
     return next(entry for name, entry in stored.items() if f"/{digest}." in name)
 
 
-def _with_logo(data: dict[str, Any], parts: BundleParts) -> tuple[dict[str, Any], str | None]:
-    """The data with `firm.logo`: a picture if the firm has one, else a leaf that is not known."""
+def report_data_with_logo(parts: BundleParts) -> dict[str, Any]:
+    """The data of a report with `firm.logo`, a picture; a leaf that is not known without one."""
+    data = report_data(parts)
     firm = dict(data.get("firm") or {})
     logo = None if parts.firm is None else parts.firm.logo
     size = None if logo is None else _size_of(parts.path, f"data/{logo}")
@@ -419,7 +421,7 @@ def _with_logo(data: dict[str, Any], parts: BundleParts) -> tuple[dict[str, Any]
             "height": round(height * scale, 2),
             "label": firm["name"]["text"] if isinstance(firm.get("name"), dict) else "",
         }
-    return {**data, "firm": firm}, logo if size is not None else None
+    return {**data, "firm": firm}
 
 
 def _size_of(bundle: Path, name: str) -> tuple[int, int] | None:

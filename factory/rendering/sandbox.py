@@ -96,7 +96,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(autoescape=True, undefined=StrictUndefined, cache_size=0)
         self.globals = {"range": _bounded_range}
         self.filters = {**_FILTERS, RUN: _printed_run, ROWS: _counted}
-        self.tests = {name: self.tests[name] for name in _JINJA_TESTS} | _TESTS
+        self.tests = {name: self.tests[name] for name in _JINJA_TESTS} | TESTS
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """An entry of the data by its name; objects have no attributes here but these few."""
@@ -181,7 +181,7 @@ def _refusal(node: nodes.Node) -> str | None:
             return "calls, with '(' behind a name"
         case nodes.Filter(name=name) if name not in _FILTERS:
             return f"the filter '{name}'"
-        case nodes.Test(name=name) if name not in {*_JINJA_TESTS, *_TESTS}:
+        case nodes.Test(name=name) if name not in {*_JINJA_TESTS, *TESTS}:
             return f"the test '{name}'"
         case nodes.For(recursive=True):
             return "loops that call themselves"
@@ -313,7 +313,8 @@ def _is_known(value: Any) -> bool:
     return value.known if isinstance(value, Shown) else True
 
 
-_TESTS: dict[str, Callable[..., bool]] = {
+#: Tests beside Jinja's own.
+TESTS: dict[str, Callable[..., bool]] = {
     "known": _is_known,
     "shown": lambda value: isinstance(value, Shown),
 }

@@ -214,6 +214,10 @@ class _Fault:
             fixes.append(f"'{shown(word)}' is a field of {' and of '.join(homes[:2])}: move it.")
         if near is not None and not (homes and near.lower() != word.lower()):
             fixes.append(f"Did you mean '{near}'?")
+        if near is None and re.search(r"[()=<>+*/?\"'\]]", word):
+            fixes = [
+                "A comma ends a value inside { }: put quotes around the whole formula or text."
+            ]
         if not fixes:
             listed = ", ".join(sorted(names)[:15]) + (", ..." if len(names) > 15 else "")
             fixes.append(f"Its fields are: {listed}." if names else "Take it out.")

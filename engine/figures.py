@@ -17,7 +17,7 @@ from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledParameter, CompiledRuleSet, Step
 from engine.rules.inputs import Facts, row_address
 from engine.rules.kinds import CASE_DECIDES, Kind, shown
-from engine.rules.trace_writing import BY_ROW
+from engine.rules.trace_writing import BY_ROW, parts_of
 
 _WRITTEN_FIELD = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?(?:\.([a-z0-9_]+))?")
 
@@ -76,7 +76,8 @@ class Figures:
     def unit_of(self, kind: Kind, row: int | None = None) -> str | None:
         """The unit text of a kind, with the units that the case decided."""
         if kind.type != "number":
-            return kind.type if kind.type in {"text", "boolean", "date"} else None
+            type_ = {"context": "text"}.get(kind.type, kind.type)
+            return type_ if type_ in {"text", "boolean", "date"} else None
         if kind.display not in {"as given", "area of"}:
             return kind.display or shown(kind.unit)
         names = {}
@@ -92,7 +93,8 @@ class Figures:
 
     def value(self, address: str, row: int | None = None) -> Any:
         """The value as written: a percentage in percent."""
-        return written(self.raw(address, row), self.unit(address, row))
+        raw = self.raw(address, row)
+        return parts_of(raw) if isinstance(raw, dict) else written(raw, self.unit(address, row))
 
     def printed(self, address: str, row: int | None = None, *, words: bool = False) -> str:
         """The value as a message shows it."""

@@ -12,16 +12,17 @@ from typing import Any
 
 from contracts.contract import Contract
 from contracts.evaluation import Finding, NamedValue, Outcome, Severity
-from contracts.quantities import Quantity, QuantityError, plain, quantity_from
+from contracts.quantities import Quantity, plain
 from engine.figures import Figures
 from engine.indian_numbers import parse_rupee_words, printed
+from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledFinding
 from engine.rules.inputs import FactProblem, row_address
 from engine.rules.messages import Placeholder
 from engine.units.registry import UnitProblem, UnitRegistry
 
 _OUTCOMES: Mapping[str, Outcome] = {"error": "fail", "warning": "review", "note": "informational"}
-_WORDS = frozenset({"text", "boolean", "date"})
+_NO_NUMBERS = frozenset({"text", "boolean", "date"})
 # Wide enough to round any number of 34 digits at any place.
 _WIDE = Context(prec=7000, rounding=ROUND_HALF_UP)
 #: What the engine itself may find, and how serious it is. docs/findings.md explains each.
@@ -152,19 +153,21 @@ def disputed_units(figures: Figures) -> Iterator[Finding]:
     """Units whose worth sources do not agree on, one note a unit."""
     seen: set[str] = set()
     for item in figures.facts.conversions:
-        converted = item.converted
-        if not converted.disputed or converted.definition in seen:
-            continue
-        seen.add(converted.definition)
-        yield built_in(
-            "UNIT_DISPUTED",
-            f"{item.entered} was converted with {converted.definition}; "
-            f"sources differ on what this unit is worth ({converted.source}).",
-            "Compare with the title document; its own square metres or square feet win.",
-            [item.field],
-            {"entered": str(item.entered), "definition": converted.definition},
-            suffix=item.field,
-        )
+        for step in item.converted.steps:
+            unit = step.unit if step.unit.disputed else step.target
+            # A fact that is read in two units, or an area and its rate, are told of once.
+            if not unit.disputed or unit.definition in seen:
+                continue
+            seen.add(unit.definition)
+            yield built_in(
+                "UNIT_DISPUTED",
+                f"{item.entered} was converted with {unit.definition}; "
+                f"sources differ on what this unit is worth ({unit.source}).",
+                "Compare with the title document; its own square metres or square feet win.",
+                [item.field],
+                {"entered": str(item.entered), "definition": unit.definition},
+                suffix=item.field,
+            )
 
 
 def undecided(figures: Figures) -> Iterator[Finding]:
@@ -175,8 +178,7 @@ def undecided(figures: Figures) -> Iterator[Finding]:
         hits = figures.slots[step.hits_slot]
         rows = hits if step.table is not None and hits is not None else [hits]
         for number, hit in enumerate(rows):
-            row = number if step.table is not None else None
-            if not hit or len(hit) < 2 or figures.raw(step.address, row) is not None:
+            if not hit or len(hit) < 2 or step.agree(hit):
                 continue
             row_id = figures.rows_of(step.table)[number] if step.table else None
             field = row_address(step.address, row_id)
@@ -212,7 +214,7 @@ def stated_findings(
         unit = figures.unit(address, row)
         computed = figures.value(address, row)
         amount, fault = _stated_amount(stated.amount, unit, registry)
-        if fault is not None or computed is None:
+        if amount is None or computed is None:
             yield built_in(
                 "STATED_UNCHECKED",
                 f"The stated {label}, {stated.amount}, is not checked: "
@@ -223,10 +225,7 @@ def stated_findings(
             )
             continue
         if not _agrees(amount, computed):
-            shown = (
-                printed(computed, unit) if isinstance(computed, Decimal) else _in_words(computed)
-            )
-            said = printed(amount, unit) if isinstance(amount, Decimal) else amount
+            shown, said = printed(computed, unit), printed(amount, unit)
             yield built_in(
                 "STATED_DIFFERS",
                 f"{figures.compiled.labels[address]} is stated as {said}, computed it is {shown}.",
@@ -240,40 +239,29 @@ def stated_findings(
 
 
 def _stated_amount(
-    amount: str | Decimal | Quantity, unit: str | None, registry: UnitRegistry
-) -> tuple[Any, str | None]:
-    if unit is None or unit in _WORDS:
-        return str(amount), None
-    try:
-        quantity = quantity_from(amount, None)
-    except QuantityError as error:
-        return None, str(error)
-    if quantity.unit is None or quantity.unit == unit:
-        return quantity.value, None
+    stated: Quantity, unit: str | None, registry: UnitRegistry
+) -> tuple[Decimal | None, str | None]:
+    """A stated amount in the unit of the computed figure, or why it is none."""
+    if unit is None or unit in _NO_NUMBERS:
+        return None, "the computed one is no number"
+    if len(stated.terms) == 1 and stated.unit in {None, unit}:
+        return stated.value, None
     target = "1" if unit in {"percent", "number"} else unit
-    converted = registry.convert(quantity, target, None)
+    converted = registry.convert(stated, target, None)
     if isinstance(converted, UnitProblem):
         return None, converted.message
-    return (converted.value.scaleb(2) if unit == "percent" else converted.value), None
+    return (ARITHMETIC.scaleb(converted.value, 2) if unit == "percent" else converted.value), None
 
 
-def _agrees(stated: Any, computed: Any) -> bool:
+def _agrees(stated: Decimal, computed: Decimal) -> bool:
     """Whether a computed figure, rounded as finely as the stated one, is the stated one."""
-    if not isinstance(stated, Decimal) or not isinstance(computed, Decimal):
-        return str(stated) == _in_words(computed)
     exponent = stated.as_tuple().exponent
     assert isinstance(exponent, int)
     step = Decimal(1).scaleb(min(exponent, 0))
     return computed == stated or _WIDE.quantize(computed, step) == stated
 
 
-def _in_words(computed: Any) -> str:
-    return str(computed).lower() if isinstance(computed, bool) else str(computed)
-
-
-def _words_finding(label: str, words: str, amount: Any) -> Iterator[Finding]:
-    if not isinstance(amount, Decimal):
-        return
+def _words_finding(label: str, words: str, amount: Decimal) -> Iterator[Finding]:
     spoken = parse_rupee_words(words)
     if spoken == amount:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -42,7 +42,12 @@ class Step:
     is_decision: bool = False
     hits_slot: int | None = None
     hit_policy: str = ""
-    rows: int = 0
+    outcomes: tuple[Any, ...] = ()
+
+    def agree(self, hits: Sequence[int]) -> bool:
+        """Whether several rows of a decision that fit at once all yield the same."""
+        found = [self.outcomes[hit] for hit in hits]
+        return self.hit_policy == "any" and all(outcome == found[0] for outcome in found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -667,13 +667,17 @@ class Declarations:
             return Kind("text", options=model.one_of)
         outcomes = [row["then"] for row in model.rows if row.get("then") is not None]
         if outcomes and isinstance(outcomes[0], dict):
-            parts = ((name, literal_kind(value)) for name, value in outcomes[0].items())
-            return Kind("context", fields=tuple(parts))
+            parts = {
+                name: [row[name] for row in outcomes if isinstance(row, dict) and name in row]
+                for name in sorted(outcomes[0])
+            }
+            fields = tuple((name, _kind_of_outcomes(values)) for name, values in parts.items())
+            return Kind("context", fields=fields)
         if model.unit is not None:
             return self.unit_kind(model.unit, entry.at("unit"), "", None)
         if model.type is not None:
             return Kind(model.type, display="number" if model.type == "number" else "")
-        return literal_kind(outcomes[0]) if outcomes else ANY
+        return _kind_of_outcomes(outcomes)
 
     def _node_kind(
         self, address: str, model: Value | Decision, entry: Entry, table: str | None
@@ -836,6 +840,16 @@ def _described(node: Node) -> str:
     if node.kind.many:
         return "a list"
     return node.kind.display or {"context": "several parts"}.get(node.kind.type, node.kind.type)
+
+
+def _kind_of_outcomes(values: Sequence[Any]) -> Kind:
+    """The kind of the first outcome that is known; texts are the choices there are."""
+    known = [value for value in values if value is not None]
+    kind = literal_kind(known[0]) if known else ANY
+    if kind != TEXT:
+        return kind
+    texts = (value for value in known if isinstance(value, str))
+    return Kind("text", options=tuple(sorted(set(texts))))
 
 
 def literal_kind(value: Any) -> Kind:

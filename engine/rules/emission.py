@@ -462,7 +462,7 @@ class Emission:
             is_decision=True,
             hits_slot=hits_slot,
             hit_policy=model.hit,
-            rows=len(model.rows),
+            outcomes=tuple(node.outcomes),
         )
 
     def _outcome(self, value: Any) -> ast.expr:

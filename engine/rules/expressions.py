@@ -971,8 +971,10 @@ def _common_kind(emitter: Emitter, node: nodes.Node, kinds: Sequence[Kind]) -> K
                 _unlike(emitter, chosen, kind)[1],
             )
             return ANY
+    choices = dict.fromkeys(option for kind in known for option in kind.options)
     return replace(
         chosen,
+        options=tuple(choices) if all(kind.options for kind in known) else (),
         literal=all(kind.literal for kind in known),
         zero=all(kind.zero for kind in known),
     )

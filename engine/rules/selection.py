@@ -54,7 +54,8 @@ def bank_type_of(contract: Contract, banks: Banks) -> tuple[BankType | None, str
 
 def _folded(name: str) -> str:
     words = name.casefold().replace("&", " and ").split()
-    return " ".join(word for word in words if word != "the").removesuffix(" ltd").removesuffix(".")
+    told = [word for word in words if word not in {"the", "ltd", "ltd.", "limited"}]
+    return " ".join(told)
 
 
 def select_rule_set(

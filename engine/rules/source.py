@@ -286,7 +286,7 @@ def _chain(
             )
             break
         if any(link.reference == base for link in chain):
-            names = " extends ".join(link.reference for link in [*chain, sources[base]])
+            names = " extends ".join([*(link.reference for link in reversed(chain)), base])
             problems.append(
                 place.problem(
                     "E217", f"a set extends itself: {names}", fix="Let one of them stand alone."

@@ -42,6 +42,19 @@ def column_of(items: list[Any] | None) -> tuple[Any, ...] | None:
     return None if items is None else tuple(items)
 
 
+def parts_of(outcome: Mapping[str, Any] | None) -> str | None:
+    """The outcome of a decision with several parts, as the trace holds it."""
+    if outcome is None:
+        return None
+    return "; ".join(f"{name}: {_part(value)}" for name, value in sorted(outcome.items()))
+
+
+def _part(value: Any) -> str:
+    if value is None:
+        return "not known"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def percent_column(items: list[Decimal | None] | None) -> tuple[Decimal | None, ...] | None:
     """A column of shares as percentages."""
     return None if items is None else tuple([percent(item) for item in items])
@@ -113,6 +126,7 @@ SCOPE: Mapping[str, Any] = {
     "missing_facts": missing_facts,
     "missing_in_column": missing_in_column,
     "named": named,
+    "parts_of": parts_of,
     "percent": percent,
     "percent_column": percent_column,
 }
@@ -148,7 +162,7 @@ class TraceWriter:
         ]
         missing = self._missing(reads, value, lists)
         behind.append(py.assign(prefix + variable("m_", address), missing))
-        written = self._written(kind)
+        written = self._written(kind, many=kind.many)
         field: ast.expr = ast.Constant(address)
         if table:
             row = py.load(f"r_{variable('n_', table)}")
@@ -165,6 +179,8 @@ class TraceWriter:
     # ---- units and values ---------------------------------------------------------------------
 
     def _written(self, kind: Kind, *, many: bool = False) -> Any:
+        if kind.type == "context":
+            return lambda code: code if code is py.NONE else py.call("parts_of", code)
         if many:
             function = "percent_column" if kind.display == "percent" else "column_of"
             return lambda code: py.call(function, code)
@@ -175,7 +191,8 @@ class TraceWriter:
     def _unit(self, kind: Kind, *, in_row: bool, lists: set[str], many: bool = False) -> ast.expr:
         """The unit as the trace writes it."""
         if kind.type != "number":
-            return ast.Constant(kind.type if kind.type in {"text", "boolean", "date"} else None)
+            written = {"context": "text"}.get(kind.type, kind.type)
+            return ast.Constant(written if written in {"text", "boolean", "date"} else None)
         if kind.display not in {"as given", "area of"}:
             return ast.Constant(kind.display or shown(kind.unit))
         owners = [name for name, _ in kind.unit if name.startswith(CASE_DECIDES)]

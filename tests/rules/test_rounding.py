@@ -1,6 +1,6 @@
 """Rounding to a step: 28 digits first, then the step, ties away from zero."""
 
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817
 
 import pytest
 from hypothesis import given

@@ -85,8 +85,7 @@ def shown_run(text: str, look: str, field: str = "") -> str:
         return run
     tag = quoteattr(printable(tag_of(field)))
     return (
-        f"<w:sdt><w:sdtPr><w:tag w:val={tag}/></w:sdtPr>"
-        f"<w:sdtContent>{run}</w:sdtContent></w:sdt>"
+        f"<w:sdt><w:sdtPr><w:tag w:val={tag}/></w:sdtPr><w:sdtContent>{run}</w:sdtContent></w:sdt>"
     )
 
 

@@ -166,7 +166,7 @@ def _long_case(case: Case) -> dict[str, Any]:
     extras = raw["contract"]["valuation_inputs"]["extras"]
     extras += [
         {**extras[0], "id": f"more-{number}", "label": f"Further item {number} of the inventory"}
-        for number in range(1, 121)
+        for number in range(1, 101)
     ]
     return raw
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 # What Python tells of before it does it. Whatever is not needed to fill a template is refused.
@@ -76,9 +77,8 @@ def _limit(memory: int) -> None:
 
 def _taken() -> int:
     """The address space in use; a generous guess where the system does not tell."""
-    with suppress(OSError, ValueError):
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path is made
-            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError), Path("/proc/self/statm").open(encoding="ascii") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     return 512 << 20
 
 

@@ -11,12 +11,14 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from unittest import mock
 
 import docx
@@ -31,7 +33,7 @@ from factory.catalogue import read_catalogue
 from factory.command_line import app
 from factory.rendering.pdf import write_pdf
 from factory.rendering.renderer import Renderer
-from factory.stored_zip import Writer, chunks_of, read_entries
+from factory.stored_zip import Entry, Writer, chunks_of, read_entries
 
 
 def play(folder: Path) -> str:
@@ -222,10 +224,10 @@ def render_while_it_is_ended(bundle: str) -> str:
     """Print a bundle, and end the process that fills templates in the middle of it."""
     with Renderer() as renderer:
 
-        def ended(*_: object) -> Iterator[bytes]:
-            assert renderer._process is not None
-            renderer._process.kill()
-            yield b"nothing"
+        def ended(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+            assert renderer.process_id is not None
+            os.kill(renderer.process_id, signal.SIGKILL)
+            yield from chunks_of(file, entry)
 
         with mock.patch("factory.rendering.renderer.chunks_of", ended):
             _, problems = renderer.render(Path(bundle), Path("report.docx"))

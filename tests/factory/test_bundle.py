@@ -9,7 +9,11 @@ import zipfile
 
 import pytest
 
+from engine.evaluation import evaluate
 from factory import bundle as bundle_module
+from factory.bundle import as_bundled, write_bundle
+from factory.case_files import read_case_file
+from factory.rendering.template_files import find_template
 from factory.stored_zip import Writer
 from factory.verification import verify_bundle
 from tests.factory.conftest import CASE, ROOT, make_case
@@ -70,7 +74,23 @@ def test_the_payload_is_canonical_json_and_evidence_by_digest(bundle, case_folde
     contract = json.loads(files["data/contract.json"])
     assert contract["property"]["parcels"][0]["deed"] == "6.59 cent"
     template = json.loads(files["data/template.json"])
-    assert template == {"key": "SBI_UNDER_5CR_V1"}
+    assert template == {
+        "key": "SBI_UNDER_5CR_V1",
+        "sha256": find_template("SBI_UNDER_5CR_V1").sha256,
+        "annexures_sha256": find_template("ANNEXURES_V1").sha256,
+    }
+
+
+def test_a_template_of_the_firms_own_is_named_by_its_digest(case_folder, library, tmp_path):
+    read = read_case_file(case_folder)
+    case = as_bundled(read.case)
+    evaluation = evaluate(case, library.catalogue)
+    path = tmp_path / "own.zip"
+    write_bundle(case, evaluation, library, read.files, path, template=b"our form")
+
+    template = json.loads(parts(path)["data/template.json"])
+    assert template["key"] == "SBI_UNDER_5CR_V1"
+    assert template["sha256"] == hashlib.sha256(b"our form").hexdigest()
 
 
 def test_nothing_in_it_says_who_wrote_it_when_or_with_what(bundle):

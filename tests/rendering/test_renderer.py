@@ -293,15 +293,17 @@ def test_a_report_is_not_written_when_the_process_ends_in_the_middle(bundle, tmp
         assert own.render(bundle, target)[0]
         before = target.read_bytes()
 
-        def ended(_, entry):
+        real = module.chunks_of
+
+        def ended(file, entry):
             os.kill(own.process_id, 9)
-            yield b"x" * entry.size
+            yield from real(file, entry)
 
         with mock.patch.object(module, "chunks_of", ended):
             rendered, problems = own.render(bundle, target)
 
     assert rendered is None
-    assert {problem.code for problem in problems} <= {"E639", "E614"}
+    assert [problem.code for problem in problems] == ["E639"]
     assert target.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["report.docx"]
 

@@ -285,7 +285,7 @@ def _talk(
                 process.stdin.write(chunk)
         process.stdin.flush()
         answer = json.loads(process.stdout.readline(_LARGEST_ANSWER))
-        problems = tuple(Problem(**problem) for problem in answer["problems"])
+        problems = tuple(map(_problem, answer["problems"]))
         size = answer["size"]
         if size is None:
             return (None, problems) if problems else None
@@ -295,6 +295,15 @@ def _talk(
     except (OSError, ValueError, TypeError, LookupError):
         return None
     return (report, problems) if len(report) == size else None
+
+
+def _problem(told: Mapping[str, Any]) -> Problem:
+    """A problem that the process told; what it tells is not trusted to be one."""
+    problem = Problem(**told)
+    for name, value in told.items():
+        if type(value) is not (int if name in {"line", "column", "length"} else str):
+            raise TypeError(name)
+    return problem
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:

@@ -1,6 +1,8 @@
 """The process that fills templates is shut in, and ended when it takes too much."""
 
+import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from factory.rendering.renderer import Limits, Piece, Renderer
 from tests.rendering.conftest import DATA, ROOT, Printer, is_sound, leaf, made
@@ -196,6 +199,7 @@ def test_the_process_ends_when_nobody_feeds_it():
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
 def test_the_process_knows_nothing_of_the_environment():
     with Renderer() as renderer:
         Printer(renderer)(made("x"))
@@ -203,6 +207,70 @@ def test_the_process_knows_nothing_of_the_environment():
 
     assert b"PATH=" not in found
     assert b"HOME=" not in found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+@pytest.mark.campaign
+def test_the_largest_pictures_that_are_printed_stay_within_the_memory():
+    """The whole campaign, forty photographs of 4 MB, is a part of `make bench`."""
+    image = {"label": "A", "evidence": "a", "orientation": 6, "x": "15", "y": "25"}
+    image |= {"width": "87.75", "height": "117"}
+    pictures = []
+    for size, kind in (((7000, 7000), "PNG"), ((10_000, 11_000), "JPEG"), ((4000, 3000), "TIFF")):
+        out = io.BytesIO()
+        Image.new("RGB", size, "teal").save(out, kind)
+        pictures.append(out.getvalue())
+    plan = {
+        "paper_width": "210",
+        "paper_height": "297",
+        "caption_height": "6",
+        "pages": [
+            {"number": n, "sections": [{"heading": "H", "y": "15", "images": [image]}]}
+            for n in range(len(pictures))
+        ],
+    }
+    job = {"name": "own.docx", "furniture": "around.docx", "data": DATA, "pictures": []}
+    job |= {"plan": plan, "properties": {}}
+    contents = [made("{{ fmv }}"), made("around"), *pictures]
+    with Renderer() as renderer:
+        report, problems = renderer.fill(job, [Piece(len(each), [each]) for each in contents])
+        status = Path(f"/proc/{renderer.process_id}/status").read_text("ascii")
+
+    assert not problems
+    assert is_sound(report)
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) < 600 * 1024
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"not JSON\n",
+        b"[]\n",
+        b'{"size": -1, "problems": []}\n',
+        b'{"size": null, "problems": []}\n',
+        b'{"size": 99999999999, "problems": []}\n',
+        b'{"size": "5", "problems": []}\nabcde',
+        b'{"size": 9, "problems": []}\nshort',
+        b'{"size": null, "problems": [{"code": 5, "what": []}]}\n',
+        b'{"size": null, "problems": [{"other": "x"}]}\n',
+    ],
+)
+def test_what_the_process_says_is_not_trusted(answer, monkeypatch):
+    from factory.rendering import renderer as module
+
+    def liar(_):
+        script = f"import sys; sys.stdout.buffer.write({answer!r})"
+        return subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    monkeypatch.setattr(module, "_start", liar)
+    with Renderer(Limits(wall_seconds=20)) as renderer:
+        report, problems = Printer(renderer)(made("{{ fmv }}"))
+
+    assert report is None
+    assert [problem.code for problem in problems] == ["E639"]
 
 
 def test_more_bytes_than_announced_do_not_confuse_the_process():

@@ -9,6 +9,7 @@ from decimal import Decimal
 from unittest import mock
 
 import docx
+import pillow_heif
 import pytest
 from lxml import etree
 from PIL import Image
@@ -41,6 +42,7 @@ evidence:
   - {key: front, type: PHOTO, file: evidence/front.jpg, label: The front, tags: {category: exterior}}
   - {key: back, type: PHOTO, file: evidence/back.png, label: "The <back>", tags: {category: exterior}}
   - {key: kitchen, type: PHOTO, file: evidence/kitchen.jpg, tags: {category: interior}}
+  - {key: hall, type: PHOTO, file: evidence/hall.heic, tags: {category: interior}}
   - {key: map, type: SCREENSHOT, file: evidence/map.png, tags: {category: google_map}}
 """
 EMU = Decimal(36_000)
@@ -56,6 +58,7 @@ def folder(tmp_path_factory):
     for name in ("front.jpg", "back.png", "kitchen.jpg", "map.png", "logo.png"):
         number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 99
         picture.crop((number, 0, 800, 600)).save(folder / "evidence" / name)
+    pillow_heif.from_pillow(picture).save(folder / "evidence" / "hall.heic", quality=80)
     return folder
 
 

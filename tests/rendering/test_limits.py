@@ -2,6 +2,7 @@
 
 import io
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -100,6 +101,44 @@ print(before != os.readlink("/proc/self/ns/net"))
     )
 
     assert done.stdout.strip() == str(allowed.returncode == 0)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or platform.machine() not in {"x86_64", "aarch64"},
+    reason="the kernel's calls are known for these machines",
+)
+def test_the_kernel_refuses_what_python_does_not_see():
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+import os, socket, subprocess, threading
+from factory.rendering.limits import refuse_calls
+assert refuse_calls()
+done = []
+thread = threading.Thread(target=done.append, args=(1,))
+thread.start(); thread.join()
+assert done == [1]
+for deed in (
+    os.fork,
+    lambda: os.execv("/bin/true", ["true"]),
+    lambda: os.posix_spawn("/bin/true", ["true"], {{}}),
+    lambda: subprocess.run(["/bin/true"]),
+    lambda: os.system("true") and 1 / 0,
+    socket.socket,
+    lambda: socket.socket(socket.AF_UNIX),
+    socket.socketpair,
+    lambda: os.kill(os.getppid(), 0),
+):
+    try:
+        deed()
+    except (PermissionError, ZeroDivisionError):
+        print("refused")
+"""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["refused"] * 9
 
 
 def test_a_template_that_computes_too_long_is_ended():

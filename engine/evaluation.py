@@ -7,11 +7,10 @@ known, and a finding or the trace says why.
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from contracts.case import Case, ParameterOverride
 from contracts.contract import Contract
@@ -309,8 +308,3 @@ def _assessed(
         readiness=readiness,
         trace=figures.trace if figures is not None else (),
     )
-
-
-def figure_values(figures: Figures, addresses: Iterable[str]) -> dict[str, Any]:
-    """Values by address, as written; for tests."""
-    return {address: figures.value(address) for address in addresses}

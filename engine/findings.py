@@ -116,8 +116,8 @@ def _field(name: str, table: str | None, row_id: str | None) -> str:
 def _named(address: str, figures: Figures, table: str | None, row: int | None) -> NamedValue:
     bare = address.rpartition(" ")[2]
     own_row = row if table is not None and bare.startswith(f"{table}.") else None
-    if bare in figures.compiled.plan_tables:
-        return NamedValue(address, None)
+    if bare in figures.facts.rows:
+        return NamedValue(address, tuple(figures.rows_of(bare)), "text")
     value = figures.value(address, own_row)
     unit = figures.unit(address, own_row)
     if isinstance(value, list):

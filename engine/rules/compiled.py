@@ -132,24 +132,9 @@ class CompiledRuleSet:
         return tuple(step for step in self.steps if step.into is not None)
 
     @cached_property
-    def table_paths(self) -> Mapping[str, str]:
-        """Where each table stands in the contract."""
-        return {table.name: table.path for table in self.plan.tables}
-
-    @cached_property
     def plan_tables(self) -> frozenset[str]:
         """The names of the tables."""
         return frozenset(table.name for table in self.plan.tables)
-
-    @cached_property
-    def fact_paths(self) -> Mapping[str, str]:
-        """The contract path of each fact, by its slot's name; columns' paths are inside the row."""
-        paths = {}
-        given = {step.address for step in self.steps if step.given_slot is not None}
-        for fact in (*self.plan.scalars, *(c for t in self.plan.tables for c in t.columns)):
-            name = f"given {fact.address}" if fact.address in given else fact.address
-            paths[name] = fact.path
-        return paths
 
 
 def label_of(address: str) -> str:

@@ -18,7 +18,7 @@ from engine.feel import nodes
 from engine.feel.errors import FeelError, FeelSyntaxError
 from engine.feel.parser import children, parse_expression, parse_unary_tests
 from engine.rules.compiled import CompiledRuleSet, label_of
-from engine.rules.declarations import Declarations, Formula, Node, exact, literal_kind
+from engine.rules.declarations import Declarations, Formula, Node, literal_kind
 from engine.rules.emission import Emission
 from engine.rules.expressions import OWN_FUNCTIONS, as_condition, raised_in, walk
 from engine.rules.kinds import (
@@ -303,7 +303,7 @@ class _Formulas:
             return None, None
         if isinstance(then, dict) or node.kind.type == "context":
             return self._parts_outcome(node, then)
-        if node.kind.options:
+        if isinstance(node.model, Decision) and node.model.one_of and node.kind.options:
             if then in node.kind.options:
                 return then, None
             near = nearest(str(then), node.kind.options)
@@ -314,7 +314,7 @@ class _Formulas:
             return self._number_outcome(node, then)
         if not counted and node.kind.type not in {"any", literal_kind(then).type}:
             return None, f"{_cell_text(then)} is not {node.kind.type}, as the other outcomes are"
-        return exact(then), None
+        return then, None
 
     def _parts_outcome(self, node: Node, then: Any) -> tuple[Any, str | None]:
         parts = dict(node.kind.fields)
@@ -323,7 +323,7 @@ class _Formulas:
         for name, value in then.items():
             if value is not None and parts[name].type not in {"any", literal_kind(value).type}:
                 return None, f"'{name}' is not {parts[name].type} here, as it is in the first row"
-        return {name: exact(value) for name, value in then.items()}, None
+        return dict(then), None
 
     def _number_outcome(self, node: Node, then: Any) -> tuple[Decimal | None, str | None]:
         target = {"percent": "1", "number": "1", "": "1"}.get(node.kind.display, node.kind.display)
@@ -453,24 +453,20 @@ class _Formulas:
         """Values and decisions, each after what it needs; the same whatever order files have."""
         order: dict[str, Node] = {}
         open_: list[str] = []
-        reported: set[frozenset[str]] = set()
 
         def visit(address: str) -> None:
             node = self.declared.nodes.get(address)
             if node is None or address in order:
                 return
             if address in open_:
-                cycle = open_[open_.index(address) :]
-                if frozenset(cycle) not in reported:
-                    reported.add(frozenset(cycle))
-                    chain = " needs ".join([*cycle, address])
-                    self.declared.problem(
-                        node.entry.at("rows" if isinstance(node.model, Decision) else "formula"),
-                        "E204",
-                        f"'{address}' needs itself: {chain}",
-                        "Figures are computed one after another.",
-                        "Use given(x) for the figure that the case states: it needs no formula.",
-                    )
+                chain = " needs ".join([*open_[open_.index(address) :], address])
+                self.declared.problem(
+                    node.entry.at("rows" if isinstance(node.model, Decision) else "formula"),
+                    "E204",
+                    f"'{address}' needs itself: {chain}",
+                    "Figures are computed one after another.",
+                    "Use given(x) for the figure that the case states: it needs no formula.",
+                )
                 return
             open_.append(address)
             for other in sorted(node.depends):

@@ -859,10 +859,3 @@ def literal_kind(value: Any) -> Kind:
     if isinstance(value, Decimal | int):
         return Kind("number", display="number")
     return TEXT if isinstance(value, str) else ANY
-
-
-def exact(value: Any) -> Any:
-    """A whole number as a Decimal; anything else as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    return value

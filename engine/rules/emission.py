@@ -775,7 +775,11 @@ class _Names:
             yield from (f"row.{column}" for column in self.declared.columns[self.table])
 
     def columns_of(self, table: str) -> Iterable[str]:
-        return (*self.declared.columns.get(table, ()), "id")
+        if table not in self.declared.tables:
+            return ()
+        head = f"{table}."
+        columns = [name.removeprefix(head) for name in self.declared.kinds if name.startswith(head)]
+        return (*columns, "id")
 
     def factor(self, unit: str, target: str) -> Fraction | None:
         left, right = (

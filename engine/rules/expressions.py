@@ -804,7 +804,7 @@ def _equality(emitter: Emitter, node: nodes.Comparison, left: Emitted, right: Em
     return Emitted(BOOLEAN, code)
 
 
-def _comparable(emitter: Emitter, node: nodes.Node, left: Kind, right: Kind) -> bool:
+def _comparable(emitter: Emitter, node: nodes.Comparison, left: Kind, right: Kind) -> bool:
     if left.is_open or right.is_open:
         return True
     if left.type != right.type:
@@ -827,9 +827,7 @@ def _comparable(emitter: Emitter, node: nodes.Node, left: Kind, right: Kind) -> 
     return _option_exists(emitter, node, left, right)
 
 
-def _option_exists(emitter: Emitter, node: nodes.Node, left: Kind, right: Kind) -> bool:
-    if not isinstance(node, nodes.Comparison):
-        return True
+def _option_exists(emitter: Emitter, node: nodes.Comparison, left: Kind, right: Kind) -> bool:
     for options, literal in ((left.options, node.right), (right.options, node.left)):
         if not options or not isinstance(literal, nodes.Literal):
             continue

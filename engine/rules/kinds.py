@@ -81,11 +81,6 @@ def times(left: Unit, right: Unit, power: int = 1) -> Unit:
     return monomial(counts)
 
 
-def varies(unit: Unit) -> bool:
-    """Whether the case decides a part of the unit."""
-    return any(name.startswith(CASE_DECIDES) for name, _ in unit)
-
-
 def varies_by_row(unit: Unit) -> bool:
     """Whether rows of one table may have different units."""
     return any(name.startswith(CASE_DECIDES) and "." in name for name, _ in unit)

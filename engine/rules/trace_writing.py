@@ -110,16 +110,10 @@ def missing_facts(
     ])  # fmt: skip
 
 
-def case_unit(kind: Kind, decided: Mapping[str, str | None]) -> str:
-    """A unit of which the case decided a part."""
-    return shown(kind.unit, {symbol: name or "sqm" for symbol, name in decided.items()})
-
-
 SCOPE: Mapping[str, Any] = {
     "NamedValue": NamedValue,
     "TraceEntry": TraceEntry,
     "NOTHING_MISSING": NOTHING_MISSING,
-    "case_unit": case_unit,
     "column_of": column_of,
     "hit_text": hit_text,
     "merged": merged,
@@ -210,9 +204,7 @@ class TraceWriter:
         area = ast.BoolOp(ast.Or(), [decided[owner], ast.Constant("sqm")])
         if kind.unit == ((owner, 1),):
             return area
-        if dict(kind.unit) == {"INR": 1, owner: -1}:
-            return ast.BinOp(ast.Constant("INR/"), ast.Add(), area)
-        return py.call("case_unit", self.emission.constant(kind), py.dict_of(decided))
+        return ast.BinOp(ast.Constant("INR/"), ast.Add(), area)
 
     # ---- inputs -------------------------------------------------------------------------------
 
@@ -242,7 +234,8 @@ class TraceWriter:
         declared = self.declared
         which, _, bare = read.rpartition(" ")
         if bare in declared.tables:
-            return py.call("NamedValue", ast.Constant(name), py.NONE)
+            called = py.call("column_of", py.load(variable("n_", bare)))
+            return py.call("NamedValue", ast.Constant(name), called, ast.Constant("text"))
         for number, parameter in enumerate(declared.parameters):
             if parameter.name == read:
                 return py.item(py.load("named_parameters"), number)

@@ -68,6 +68,9 @@ def _context(entry: TraceEntry) -> dict[str, Any]:
         else:
             columns.setdefault(head, {})[column] = value
     for table, values in columns.items():
+        if isinstance(context.get(table), list):
+            # The rows as such, by what they are called.
+            values["id"] = context[table]
         rows = [column for column in values.values() if column is not None]
         # A column is read as `floors.net`, which FEEL takes from the rows.
         context[table] = (

@@ -247,6 +247,8 @@ def test_what_the_evaluator_gives_for_a_figure_is_taken_only_if_it_is_one():
     assert money('[1, @"2026-03-14"][2]', unit="type: date") == date(2026, 3, 14)
     assert money("least known([1, 2][1], [3][1])", unit="number") == 1
     assert money('differ([1][1], ["1"][1])', unit="type: boolean") is True
+    assert money("differ([1][1], [3][1], [2][1])", unit="type: boolean") is False
+    assert money("differ([1][1], null, [2][1])", unit="type: boolean") is None
     assert money("-[a][1]", inputs={"land_value": 5}) == -5
     assert money("[a][1] + 0 * [a][1]", inputs={"land_value": 5}) == 5
     assert money("[a][1] > [0][1]", unit="type: boolean", inputs={"land_value": 5}) is True
@@ -457,3 +459,116 @@ values:
     assert figures.value("floors.depreciation") == [D(30), D(50)]
     assert figures.value("floors.off") == [True, False]
     assert (figures.value("x"), figures.value("y")) == (D(50), D(50))
+
+
+# ---- what is left to the FEEL evaluator ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "unit", "expected"),
+    [
+        # Names of the set, of the expression and of FEEL stand side by side.
+        ("(function(n) n * 2)(a)", "INR", D(20)),
+        ("{half: a / 2, twice: half * 4}.twice", "INR", D(20)),
+        ("count([{n: 1}, {n: 20}][n > 5])", "number", D(1)),
+        ("sum(sort(extras.amount, function(p, q) p > q)[1])", "INR", D(12)),
+        ("count(for e in extras return first known(e.amount, 0))", "number", D(2)),
+        ("count(for e in extras return total([e.amount, 1]))", "number", D(2)),
+        ("count(for i in 1..3 return i * count(extras))", "number", D(3)),
+        ("count(for e in extras, o in others return e)", "number", D(0)),
+        ("sum(for e in extras return if differ(e.amount, 5) then e.amount else 0)", "INR", D(12)),
+        ("count(extras[amount > total(others.amount)])", "number", D(2)),
+        ('count(extras[contains("ab", "a")])', "number", D(2)),
+        ("floor([1.5][1])", "number", D(1)),
+        ("floor(a * 1.55)", "INR", D(15)),
+        ("round half up(a / 3, 2)", "INR", D("3.33")),
+        ("abs([0 - 5][1])", "number", D(5)),
+        ("abs(n: 0 - 5)", "number", D(5)),
+        ("first known(first known(b, a), 0)", "INR", D(10)),
+        ("first known(a + 0, b, a)", "INR", D(10)),
+        ("first known(5, a / a)", "number", D(5)),
+        ("min([a, 3 * a])", "INR", D(10)),
+        ("if extras = null then 0 else a", "INR", D(10)),
+        ("if extras.amount = null then 0 else a", "INR", D(10)),
+        ("if 1 = null then 0 else a", "INR", D(10)),
+        ("if extras.amount = others.amount then 0 else a", "INR", D(10)),
+        ("if extras.amount < others.amount then 0 else a", "INR", D(10)),
+        ("if count(extras.amount) >= 2 then a else 0", "INR", D(10)),
+        ("if count(5) > 0 then a else 0", "INR", D(10)),
+        ("if [a][1] = a then a else 0", "INR", D(10)),
+        ("if list contains([5, a], a) then a else 0", "INR", D(10)),
+        ("if not([true][1]) then 0 else a", "INR", D(10)),
+        ("if some e in extras satisfies e.amount > a then a else 0", "INR", D(10)),
+        ("if some x in extras.amount, y in extras.amount satisfies x > y then a else 0", "INR",
+         D(10)),
+        ("if some i in 1..3 satisfies i > 2 then a else 0", "INR", D(10)),
+        ("if some e in [1, 2] satisfies e > 1 then a else 0", "INR", D(10)),
+        ("if every x in extras.amount satisfies x in [1..a] or x > a then a else 0", "INR", None),
+        ("if a in (> 5 * a, < 2 * a) then a else 0", "INR", D(10)),
+        ('years and months duration(@"2020-01-01", inspected).years', "number", None),
+        ("years and months duration([inspected][1], valued).years", "number", None),
+        ('count([inspected + @"P1D"])', "number", D(1)),
+        ("count(sort([2, 1], function(p, q) p < q))", "number", D(2)),
+        ("count([count, 1])", "number", D(2)),
+        ('if inspected - @"P1D" = null then 1 else 0', "number", D(1)),
+    ],
+)  # fmt: skip
+def test_the_rest_of_feel_works_in_formulas(formula, unit, expected):
+    if "x in [1..a]" in formula:
+        assert "E205" in problems_of(f"{MONEY}\nvalues:\n  x: {{formula: '{formula}', unit: INR, "
+                                     "round: none}\n")  # fmt: skip
+        return
+    inputs = {"land_value": 10, "extras": amounts(5, 12)}
+
+    assert money(formula, unit=unit, inputs=inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("string(land.x)", "unknown name 'land.x'"),
+        ("string(a.x)", "unknown name 'a.x'"),
+        ("string(inspected.century)", None),
+        ("inspected.century", "unknown name 'inspected.century'"),
+        ("string(extras.amuont)", "Did you mean 'extras.amount'?"),
+        ("string(row)", "unknown name 'row'"),
+        ("string(for e in extra return e)", "unknown name 'extra'"),
+        ("for e in extras return differ(e.amount)", "'differ' takes 2 to 3 arguments, not 1"),
+        ('for e in extras return convert(e.amount, "INR")', "cannot be asked about 'e'"),
+        ("string(uper case(kind))", "there is no function 'uper case'"),
+        ("given(extras)", "'given' takes the name of a value"),
+        ("given(a + b)", "'given' takes the name of a value"),
+    ],
+)  # fmt: skip
+def test_what_an_expression_left_to_feel_reads_is_checked(formula, told):
+    text = f"{MONEY}\nvalues:\n  x: {{formula: '{formula}', type: text}}\n"
+
+    if told is None:
+        assert problems_of(text) == ""
+    else:
+        assert told in problems_of(text)
+
+
+def test_a_row_is_asked_for_its_id():
+    text = f"{MONEY}\nvalues:\n  extras.name: {{formula: row.id, type: text}}\n"
+    raw = {"valuation_inputs": {"extras": [{"id": "lift"}, {}]}}
+
+    assert run(text, raw).figures.value("extras.name") == ["lift", "2"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "years"),
+    [
+        ("2020-03-15", "2020-03-15", 0),
+        ("2020-02-29", "2021-02-28", 0),
+        ("2020-02-29", "2021-03-01", 1),
+        ("2026-03-14", "2020-03-15", -5),
+        ("2026-03-14", "2020-03-14", -6),
+        ("2026-03-15", "2025-03-16", 0),
+    ],
+)
+def test_whole_years_between_two_days(start, end, years):
+    formula = "years and months duration(inspected, valued).years"
+
+    got = money(formula, unit="number", inputs={"inspection_date": start, "valuation_date": end})
+    assert got == years

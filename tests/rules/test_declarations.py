@@ -406,3 +406,19 @@ decisions:
 """
 
     assert "Did you mean 'row.age'?" in problems_of(text)
+
+
+def test_a_list_of_texts_leaves_out_what_is_blank():
+    text = """
+inputs:
+  names: {from: party.persons_accompanying, type: list of text}
+values:
+  x: {formula: count(names), unit: number, round: none}
+findings:
+  ROW: {severity: note, when: x > 0, message: "{row.age}", remedy: r}
+"""
+    problems = problems_of(text)
+
+    assert "the message names 'row.age', which is nothing here" in problems
+    fine = text.replace("{row.age}", "{x}")
+    assert value(fine, {"party": {"persons_accompanying": ["A", " ", "B"]}}) == 2

@@ -1,7 +1,7 @@
 """The canonical contract: every fact of a valuation assignment, as entered.
 
 Field names of the original system are kept; what real reports need beside them is added
-(FORMATS sections 1-3, domain facts 1.1-1.8). A contract holds facts and choices, never a result:
+(docs/reading-input.md). A contract holds facts and choices, never a result:
 `computed_values` is written by an evaluation and ignored when read.
 
 Absent and null mean the same here: not known. A list that is absent is not known, an empty one

@@ -1,4 +1,4 @@
-"""An evidence profile: which facts and which evidence a report needs, and when (FORMATS 5).
+"""An evidence profile: which facts and which evidence a report needs, and when (docs/profiles.md).
 
 A profile decides completeness, never figures. Its conditions are FEEL and read the contract only.
 """

@@ -1,4 +1,4 @@
-"""A rule set as its author writes it: a spreadsheet in YAML (FORMATS section 1).
+"""A rule set as its author writes it: a spreadsheet in YAML (docs/writing-rules.md).
 
 A rule set is one `ruleset.yaml`, or a folder whose files share its sections. Every file has this
 shape; which parts must be there is decided when the parts are put together (`engine.rules`).

@@ -196,7 +196,7 @@ def undecided(figures: Figures) -> Iterator[Finding]:
 def stated_findings(
     contract: Contract, figures: Figures, registry: UnitRegistry
 ) -> Iterator[Finding]:
-    """Figures that the draft states, against the computed ones (FORMATS section 3)."""
+    """Figures that the draft states, against the computed ones (docs/findings.md)."""
     for stated in contract.stated or ():
         label = stated.field
         address, row, fault = figures.locate(stated.field)

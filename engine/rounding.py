@@ -1,7 +1,7 @@
 """Rounding to a step, as a rule set writes it: `none`, `floor 1000`, `nearest 0.01 %`, `ceil 500`.
 
 Arithmetic has 34 digits. A division may leave 934999.99...98 where 935000 is meant, so rounding
-first takes 28 significant digits and then the step (FORMATS section 1).
+first takes 28 significant digits and then the step (docs/writing-rules.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which rule set a case is evaluated with, and why (FORMATS section 1).
+"""Which rule set a case is evaluated with, and why (docs/writing-rules.md).
 
 A set is chosen by report type, bank, property kind and date, never by a computed value. The most
 specific set wins: a bank's name outweighs the property kind, that the bank type, that the report

@@ -18,7 +18,6 @@ from engine.indian_numbers import parse_rupee_words, printed
 from engine.rounding import ARITHMETIC
 from engine.rules.compiled import CompiledFinding
 from engine.rules.inputs import FactProblem, row_address
-from engine.rules.messages import Placeholder
 from engine.units.registry import UnitProblem, UnitRegistry
 
 _OUTCOMES: Mapping[str, Outcome] = {"error": "fail", "warning": "review", "note": "informational"}
@@ -279,9 +278,3 @@ def _words_finding(label: str, words: str, amount: Decimal) -> Iterator[Finding]
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sorted by code, then fields."""
     return tuple(sorted(findings, key=lambda finding: (finding.code, finding.fields)))
-
-
-__all__ = [
-    "BUILT_IN", "Placeholder", "built_in", "disputed_units", "fact_findings", "in_order",
-    "rule_findings", "stated_findings", "undecided",
-]  # fmt: skip

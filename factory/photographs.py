@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import struct
 import warnings
 import zlib
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from contracts.contract import Coordinates
 from contracts.evidence import FileFacts
 from contracts.problems import Problem, shown
+from factory.broken_pictures import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,21 +44,6 @@ MOST_PIXELS = 178_000_000
 
 # Pillow logs what it finds wrong with a file; here that is a problem, told once.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-# What decoders raise on hostile or damaged headers. Pillow names no common base for them.
-_BROKEN = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +131,7 @@ def read_facts(
         return None, (
             _problem("E606", name, "breaks off before its end", fix="Copy the file again."),
         )
-    except _BROKEN:
+    except BROKEN:
         return None, (
             _problem(
                 "E606",
@@ -308,7 +293,7 @@ def _picture(picture: Any) -> _Seen:
     width, height = picture.size
     try:
         return _with_exif(width, height, picture.getexif())
-    except _BROKEN:
+    except BROKEN:
         return _Seen(width=width, height=height)
 
 
@@ -316,7 +301,7 @@ def _exif(block: bytes | None) -> Exif:
     exif = Exif()
     try:
         exif.load(block or b"")
-    except _BROKEN:
+    except BROKEN:
         return Exif()
     return exif
 
@@ -326,7 +311,7 @@ def _with_exif(width: int, height: int, exif: Exif) -> _Seen:
     for part in (IFD.Exif, IFD.GPSInfo):
         try:
             parts.append(dict(exif.get_ifd(part)))
-        except _BROKEN:
+        except BROKEN:
             parts.append({})
     return _Seen(width, height, exif, details=parts[0], position=parts[1])
 

@@ -7,7 +7,7 @@ variant, points at the line that its author wrote.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -409,8 +409,3 @@ def _canonical(
             for name, section in sections.items()
         },
     }
-
-
-def rule_sets_by_reference(sources: Iterable[RuleSetSource]) -> dict[str, RuleSetSource]:
-    """The sets by `id@version`."""
-    return {source.reference: source for source in sources}

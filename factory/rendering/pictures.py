@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageCms, ImageFile
 from PIL.Image import Transpose
+
+from factory.broken_pictures import BROKEN
 
 DOTS_PER_INCH = 300
 #: A JPEG is opened at a fraction of its size, the others as a whole.
@@ -33,21 +34,6 @@ _UPRIGHT = {
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 _JPEG_QUALITY = 88
 _SRGB = ImageCms.createProfile("sRGB")
-
-# What decoders raise on damaged pictures. Pillow names no common base for them.
-_BROKEN = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 
 
 class PictureError(Exception):
@@ -91,7 +77,7 @@ def print_picture(content: bytes, *, width: float, height: float, orientation: i
             return _encoded(picture, "png" if kind == "PNG" else "jpeg")
     except MemoryError:
         raise PictureError("it takes more memory than a report may have") from None
-    except _BROKEN:
+    except BROKEN:
         raise PictureError("it is damaged") from None
 
 
@@ -153,7 +139,7 @@ def _in_screen_colours(picture: Image.Image) -> Image.Image:
                 turned = ImageCms.profileToProfile(plain, own, _SRGB, outputMode="RGB")
                 assert turned is not None
                 return turned
-        except (ImageCms.PyCMSError, *_BROKEN):
+        except (ImageCms.PyCMSError, *BROKEN):
             pass
     return plain.convert("RGB")
 

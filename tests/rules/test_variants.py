@@ -6,7 +6,7 @@ from contracts.case import Case
 from contracts.document import Document
 from engine.catalogue import make_catalogue
 from engine.evaluation import examine
-from engine.rules.source import read_rule_set, resolve, rule_sets_by_reference
+from engine.rules.source import read_rule_set, resolve
 from tests.rules.made import HEAD, catalogue_of, contract_of, source_of, units
 
 BASE = """
@@ -159,7 +159,7 @@ def test_title_dates_and_what_a_set_is_for_come_from_the_nearest():
 
 def resolved_of(text, base=BASE):
     sources = [source_of(part, head="")[0] for part in (text, base)]
-    resolved, problems = resolve(sources[0], rule_sets_by_reference(sources))
+    resolved, problems = resolve(sources[0], {source.reference: source for source in sources})
     assert resolved is not None, problems
     return resolved
 

@@ -6,7 +6,7 @@ SPECIMEN := fixtures/cases/specimen-house
 READY := .venv/.filled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-durable test-pdf feel-fuzz check golden golden-check bench pictures docs lock clean
+.PHONY: help setup demo serve test test-durable test-pdf feel-fuzz check golden golden-check bench pictures docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(READY) ## evaluate the specimen case, freeze it into a verified bundle, 
 	  $(BIN)/zenops render build/specimen-house.zip -o build/specimen-house.docx && \
 	  echo "PDF       not made: LibreOffice is not installed"; \
 	fi
+
+serve: $(READY) ## start the whole service on this machine; Ctrl-C ends it
+	@$(BIN)/zenops-service serve
 
 pictures: demo ## draw the pages of docs/pictures from the demo's PDF; needs LibreOffice and poppler
 	$(BIN)/python scripts/draw_report_pages.py build/specimen-house.pdf
@@ -83,10 +86,15 @@ docs: $(READY) ## write the generated pages and schemas
 	$(BIN)/python scripts/write_template_fields.py
 	$(BIN)/python scripts/build_templates.py
 
+UV := $(shell command -v uv || echo $(BIN)/uv)
+COMPILE := UV_PYTHON_DOWNLOADS=never $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
+
 lock: $(READY) ## resolve the dependencies anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --group dev pyproject.toml -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra durable --no-emit-package zenops -c requirements.lock pyproject.toml -o requirements-durable.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
+	$(COMPILE) --group dev --extra local --extra oidc pyproject.toml -o requirements.lock
+	$(COMPILE) --extra durable --no-emit-package zenops -c requirements.lock pyproject.toml -o requirements-durable.lock
+	$(COMPILE) --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
+	$(COMPILE) -c requirements.lock pyproject.toml -o requirements-server.lock
+	$(COMPILE) --group assets -c requirements.lock -o requirements-assets.lock
 
 clean: ## take away what was built
 	rm -rf build .venv

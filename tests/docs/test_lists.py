@@ -37,20 +37,10 @@ def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
     assert listed == {
         "To run": names_of(project["project"]["dependencies"]),
         "To test and check (`dev`)": names_of(project["dependency-groups"]["dev"]),
+        "`local`": names_of(extras["local"]),
+        "`oidc`": names_of(extras["oidc"]),
+        "`assets`": names_of(project["dependency-groups"]["assets"]),
         "`durable`": names_of(extras["durable"]),
         "`bench`": names_of(extras["bench"]),
         "What is not there": [],
     }
-
-
-def test_what_is_called_unused_on_the_page_of_dependencies_is_unused():
-    page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
-    unused = re.findall(r"^\| `(\w+)` \|.*nothing imports it yet", page, re.MULTILINE)
-    code = "\n".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("contracts", "engine", "factory", "service")
-        for path in (ROOT / folder).rglob("*.py")
-    )
-
-    assert unused
-    assert not re.search(rf"^\s*(?:import|from) (?:{'|'.join(unused)})\b", code, re.MULTILINE)

@@ -20,6 +20,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class PostgresHandle:
 
     url: str
     folder: Path
+    sockets: Path
     programs: Path
     process: KeptProcess
 
@@ -66,7 +68,8 @@ class PostgresHandle:
     def remove(self) -> None:
         """End the server and delete its data."""
         self.stop(immediate=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class ValkeyHandle:
 
     url: str
     folder: Path
+    sockets: Path
     process: KeptProcess
 
     @property
@@ -89,7 +93,8 @@ class ValkeyHandle:
     def remove(self) -> None:
         """End the server and delete its data."""
         self.stop(immediate=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def start_postgres(
@@ -167,7 +172,7 @@ def start_postgres(
             "max_wal_size": "4GB",
         }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    _wait_for_the_one_before(data / "postmaster.pid")
+    _wait_for_the_one_before(data / "postmaster.pid", "postgres")
     process = _start(
         [str(programs / "postgres"), "-D", str(data), *options],
         home,
@@ -178,7 +183,7 @@ def start_postgres(
         is_ready=lambda pid: _postmaster_is_ready(data / "postmaster.pid", pid),
     )
     url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(sockets), safe='/')}"
-    return PostgresHandle(url, home, programs, process)
+    return PostgresHandle(url, home, sockets, programs, process)
 
 
 def start_valkey(folder: Path, *, durable: bool = True, output: int | None = None) -> ValkeyHandle:
@@ -199,6 +204,7 @@ def start_valkey(folder: Path, *, durable: bool = True, output: int | None = Non
     _make_folder(home, None)
     sockets = _socket_folder(home, None)
     address = sockets / "valkey.sock"
+    _wait_for_the_one_before(home / "valkey.pid", "valkey-server")
     process = _start(
         [
             str(_valkey_program()),
@@ -207,6 +213,7 @@ def start_valkey(folder: Path, *, durable: bool = True, output: int | None = Non
             *("--unixsocketperm", "700"),
             *("--dir", str(home)),
             *("--daemonize", "no"),
+            *("--pidfile", str(home / "valkey.pid")),
             # Every write goes to the append-only file, and none is dropped to make room.
             *("--appendonly", "yes"),
             *("--appendfsync", "everysec" if durable else "no"),
@@ -219,7 +226,7 @@ def start_valkey(folder: Path, *, durable: bool = True, output: int | None = Non
         stop_signal=signal.SIGTERM,
         is_ready=lambda _: _valkey_answers(address),
     )
-    return ValkeyHandle(f"unix://{quote(str(address), safe='/')}?db=0", home, process)
+    return ValkeyHandle(f"unix://{quote(str(address), safe='/')}?db=0", home, sockets, process)
 
 
 def public_folder() -> Path:
@@ -439,15 +446,47 @@ def _make_own_folder(folder: Path, mode: int) -> None:
         raise LocalServiceError(f"{folder} must be a folder that is yours and only you can write")
 
 
-def _wait_for_the_one_before(pid_file: Path) -> None:
-    """Give a server whose starter has just died the time to end."""
+def _wait_for_the_one_before(pid_file: Path, program: str) -> None:
+    """Give a server whose starter has just died the time to end.
+
+    Raises:
+        LocalServiceError: it runs on, for another starter.
+    """
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            os.kill(int(pid_file.read_text().splitlines()[0]), 0)
-        except (OSError, ValueError, IndexError):
-            return
+    while (pid := _noted_pid(pid_file)) is not None and _runs(pid, program):
+        if time.monotonic() > deadline:
+            raise LocalServiceError(
+                f"{program} runs already on {pid_file.parent} as process {pid}; stop that one first"
+            )
         time.sleep(0.05)
+
+
+def _noted_pid(pid_file: Path) -> int | None:
+    """The process id in a server's file, which a crash leaves behind."""
+    try:
+        return int(pid_file.read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _runs(pid: int, program: str) -> bool:
+    """Whether a process runs that program: after a crash its number may be another's."""
+    if sys.platform == "linux":
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        except OSError:
+            return False
+        name, _, rest = words.partition("(")[2].rpartition(")")
+        state = rest.split()[0]
+    else:
+        names = subprocess.run(
+            ["/bin/ps", "-o", "stat=,comm=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        state, _, name = names.stdout.strip().partition(" ")
+    return Path(name.strip()).name == program and not state.startswith("Z")
 
 
 def _postmaster_is_ready(pid_file: Path, pid: int) -> bool:

@@ -239,7 +239,7 @@ def public_folder() -> Path:
     """
     # Not a temporary folder: PostgreSQL's programs are worth keeping over a restart.
     folder = Path("/var/tmp") / f"zenops-{os.geteuid()}"  # noqa: S108 - checked just below
-    _make_own_folder(folder, 0o755 if os.geteuid() == 0 else 0o700)
+    make_own_folder(folder, 0o755 if os.geteuid() == 0 else 0o700)
     return folder
 
 
@@ -431,7 +431,7 @@ def _make_folder(folder: Path, owner: tuple[int, int] | None, mode: int = 0o700)
             os.chown(folder, *owner)
 
 
-def _make_own_folder(folder: Path, mode: int) -> None:
+def make_own_folder(folder: Path, mode: int) -> None:
     """Make a folder where everyone may make folders, and be sure that it is ours.
 
     Raises:

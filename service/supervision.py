@@ -102,8 +102,12 @@ class Supervisor:
     def run(self) -> None:
         """Restart what dies, until `stop` is called or a signal asks us to end."""
         while not self._stop.wait(POLL_S):
-            for each in self._all():
-                self._look_after(each)
+            self.look_after_children()
+
+    def look_after_children(self) -> None:
+        """See once who has died, and start again those whose pause is over."""
+        for each in self._all():
+            self._look_after(each)
 
     @property
     def is_stopping(self) -> bool:

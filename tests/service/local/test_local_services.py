@@ -311,12 +311,12 @@ def test_a_public_folder_that_is_somebody_elses_is_refused(scratch):
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(LocalServiceError, match="only you can write"):
-        local_services._make_own_folder(folder, 0o755)
+        local_services.make_own_folder(folder, 0o755)
 
     link = scratch / "link"
     link.symlink_to(scratch)
     with pytest.raises(LocalServiceError, match="only you can write"):
-        local_services._make_own_folder(link, 0o755)
+        local_services.make_own_folder(link, 0o755)
 
 
 def test_a_copy_is_readable_by_all_and_completed_where_files_are_missing(scratch):

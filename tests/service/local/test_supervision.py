@@ -128,8 +128,7 @@ def end(running, seconds):
     """Run the supervisor for a while in this process."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for each in running._all():
-            running._look_after(each)
+        running.look_after_children()
         time.sleep(0.01)
     running.close()
 

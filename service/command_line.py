@@ -1,0 +1,123 @@
+"""The command `zenops-service`: one sub-command for each process, and `serve` for all of them."""
+
+import importlib
+import os
+import sys
+import tempfile
+from typing import NoReturn
+
+import typer
+
+from service.bootstrap import make_service
+from service.database.migrating import set_up
+from service.local_services import LocalServiceError
+from service.login_passwords import set_login_passwords
+from service.serving import NotServable, serve
+from service.settings import LOGIN_VARIABLES, Login, Settings, read_settings
+
+app = typer.Typer(
+    help="Run the service's processes. Settings come from the environment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# 2 as in sysexits' spirit: the environment is wrong, and starting again will not help.
+WRONG_SETTINGS = 2
+
+
+def settings_or_exit(*logins: Login) -> Settings:
+    """The settings in the environment; if they are wrong, the process ends with all problems."""
+    settings, problems = read_settings(os.environ, logins=logins)
+    if settings is None:
+        _end_with(problems)
+    return settings
+
+
+def _end_with(problems: tuple[str, ...]) -> NoReturn:
+    for problem in problems:
+        typer.echo(problem, err=True)
+    raise SystemExit(WRONG_SETTINGS)
+
+
+def _run(module: str, login: Login) -> None:
+    """Run a process whose module is loaded only now: each process needs few of them."""
+    settings = settings_or_exit(login)
+    importlib.import_module(module).run(make_service(settings, login=login))
+
+
+@app.command()
+def web() -> None:
+    """Answer requests: API and pages. Ends on SIGTERM after the requests under way."""
+    settings = settings_or_exit("api")
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:service.web_processes"]
+    # gunicorn's processes count into files of this folder; it is new, so old counts are not kept.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="zenops-metrics-")
+    os.execv(  # noqa: S606 - no shell is wanted
+        sys.executable,
+        [
+            *command,
+            f"--bind={settings.listen}",
+            f"--workers={settings.web_processes}",
+            f"--threads={settings.web_threads}",
+            "service.wsgi:application()",
+        ],
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run jobs, one after the other. Ends on SIGTERM; a job under way is taken again elsewhere."""
+    _run("service.jobs.worker", "jobs")
+
+
+@app.command()
+def dispatcher() -> None:
+    """Hand work that waits in the database to the queue."""
+    _run("service.jobs.dispatcher", "jobs")
+
+
+@app.command()
+def reaper() -> None:
+    """Take back jobs whose worker is silent."""
+    _run("service.jobs.reaper", "jobs")
+
+
+@app.command()
+def scheduler() -> None:
+    """Start what comes round by the clock."""
+    _run("service.jobs.scheduler", "jobs")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date, as its owner; make the login roles that are missing.
+
+    `zen_api` and `zen_jobs` get the passwords that DATABASE_URL and JOBS_DATABASE_URL name, if
+    these are set.
+    """
+    settings = settings_or_exit("owner")
+    typer.echo(f"schema {set_up(settings.owner_database_url)}")
+    given = [os.environ.get(LOGIN_VARIABLES[login], "") for login in ("api", "jobs")]
+    for name in set_login_passwords(settings.owner_database_url, filter(None, given)):
+        typer.echo(f"password of {name} set")
+
+
+@app.command("serve")
+def serve_everything() -> None:
+    """Run the whole service on this machine until Ctrl-C, with servers of its own if need be."""
+    try:
+        serve(os.environ)
+    except NotServable as error:
+        _end_with(error.problems)
+    except LocalServiceError as error:
+        _end_with((str(error),))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

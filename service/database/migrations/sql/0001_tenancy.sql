@@ -45,7 +45,7 @@ begin
                 case
                     when command = 'insert' then format('with check (%s and (select app.audience()) = %L)', own, granted.audience)
                     when command = 'select' and granted.audience = 'studio'
-                        then '(select app.audience()) = ''studio'''
+                        then 'using ((select app.audience()) = ''studio'')'
                     else format('using (%s and (select app.audience()) = %L)', own, granted.audience)
                 end
             );

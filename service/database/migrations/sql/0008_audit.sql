@@ -6,7 +6,9 @@ create table audit_events (
     at timestamptz not null,
     action text not null check (action ~ '^[a-z]+(_[a-z]+)*(:[a-z]+(_[a-z]+)*)+$'),
     actor_kind text not null check (actor_kind in ('user', 'service', 'job', 'system')),
+    -- The person, else the token, else the job; the token beside it says which login it was.
     actor_id uuid,
+    token_id uuid,
     audience text,
     subject_type text not null,
     subject_id text not null,
@@ -41,8 +43,10 @@ create table audit_details (
     foreign key (tenant_id, event_id) references audit_events
 );
 select app.protect_table('audit_details', web => 'select, insert', studio => 'select, insert', worker => 'select, insert, delete');
-grant insert on audit_details to zen_portal;
+grant insert on audit_details to zen_portal, zen_login;
 create policy portal_insert on audit_details for insert to zen_portal
+    with check (tenant_id = (select app.tenant_id()));
+create policy login_insert on audit_details for insert to zen_login
     with check (tenant_id = (select app.tenant_id()));
 -- The sealer holds what an event says of its details to the details themselves.
 grant select on audit_details to zen_system;

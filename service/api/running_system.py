@@ -1,0 +1,64 @@
+"""Routes about the running system itself: who it is, whether it lives, whether it can work."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+from flask import Response
+from flask_openapi import APIBlueprint, Tag
+
+from service.api.access import public
+from service.api.answers import answer
+from service.api.request_life import the_service
+from service.clock import now
+from service.database.migrating import latest_revision, revision_of
+
+api = APIBlueprint(
+    "running_system", __name__, url_prefix="/v1", abp_tags=[Tag(name="running system")]
+)
+
+
+@api.get("/health", summary="Whether the process lives")
+@public
+def health() -> Response:
+    """Answer as long as the process can."""
+    return answer({"ok": True, "service": "zenops", "ts": now()})
+
+
+@api.get("/ready", summary="Whether the process can work: database, queue and files")
+@public
+def ready() -> Response:
+    """Try what every request needs; 503 names what is away."""
+    service = the_service()
+    checks = {
+        "database": lambda: revision_of(service.engine, "zen_login") == latest_revision(),
+        "queue": lambda: bool(service.redis.ping()),
+    }
+    found = {name: _holds(check) for name, check in checks.items()}
+    return answer({"ready": all(found.values()), **found}, 200 if all(found.values()) else 503)
+
+
+@api.get("/meta", summary="Which system answers here")
+@public
+def meta() -> Response:
+    """The identity of the running system, for probes that must not talk to another one."""
+    service = the_service()
+    return answer(
+        {
+            "app": "zenops",
+            "version": metadata.version("zenops"),
+            "schema_revision": latest_revision(),
+            "env": service.settings.mode,
+            "service": "api",
+            "python": platform.python_version(),
+        }
+    )
+
+
+def _holds(check: Any) -> bool:
+    try:
+        return bool(check())
+    except Exception:  # noqa: BLE001 - whatever it is, this part cannot work
+        return False

@@ -1,0 +1,57 @@
+"""Chooses what the service works with: database, queue, files and catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import redis
+
+from factory.catalogue import Library, read_catalogue
+from service.database.connections import make_engine
+from service.objects.storage import Objects, open_objects
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a process of the service holds for as long as it lives.
+
+    `engine` logs in as zen_api or as zen_jobs, never both: a web process cannot become a worker.
+    """
+
+    settings: Settings
+    engine: Engine
+    redis: redis.Redis
+    objects: Objects
+    library: Library
+
+
+class ServiceStartError(Exception):
+    """The service cannot start; the message says why and how to mend it."""
+
+
+def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
+    """The service for one process.
+
+    Raises:
+        ServiceStartError: the shipped rules or profiles have problems.
+    """
+    url = settings.database_url if login == "api" else settings.jobs_database_url
+    library = read_catalogue()
+    if library.problems:
+        raise ServiceStartError(
+            f"The catalogue has {len(library.problems)} problems, the first: "
+            f"{library.problems[0].what}. Run `zenops check` on rules and profiles."
+        )
+    return Service(
+        settings=settings,
+        engine=make_engine(url, pool_size=settings.database_connections),
+        redis=redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5),
+        objects=open_objects(settings.objects_url),
+        library=library,
+    )

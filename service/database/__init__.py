@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, roles, migrations. SQL itself stands with the capability it serves."""

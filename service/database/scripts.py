@@ -1,0 +1,16 @@
+"""Runs a file of SQL as it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+def run_script(connection: Connection, script: Path) -> None:
+    """Run all statements of a file in the connection's transaction; a % in them is a %."""
+    with connection.connection.cursor() as cursor:
+        cursor.execute(script.read_text(encoding="utf-8"))

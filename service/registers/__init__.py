@@ -1,0 +1,1 @@
+"""Banks, branches, valuers and properties: entered once, searched, and used again."""

@@ -90,10 +90,10 @@ UV := $(shell command -v uv || echo $(BIN)/uv)
 COMPILE := UV_PYTHON_DOWNLOADS=never $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
 
 lock: $(READY) ## resolve the dependencies anew (needs uv)
-	$(COMPILE) --group dev --extra local --extra oidc pyproject.toml -o requirements.lock
+	$(COMPILE) --group dev --group build --extra local --extra oidc pyproject.toml -o requirements.lock
 	$(COMPILE) --extra durable --no-emit-package zenops -c requirements.lock pyproject.toml -o requirements-durable.lock
 	$(COMPILE) --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
-	$(COMPILE) -c requirements.lock pyproject.toml -o requirements-server.lock
+	$(COMPILE) --group build --extra oidc -c requirements.lock pyproject.toml -o requirements-server.lock
 	$(COMPILE) --group assets -c requirements.lock -o requirements-assets.lock
 
 clean: ## take away what was built

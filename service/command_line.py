@@ -8,12 +8,10 @@ from typing import NoReturn
 
 import typer
 
-from service.bootstrap import make_service
-from service.database.migrating import set_up
-from service.local_services import LocalServiceError
-from service.login_passwords import set_login_passwords
-from service.serving import NotServable, serve
 from service.settings import LOGIN_VARIABLES, Login, Settings, read_settings
+
+# The pieces are imported where they are used: each process needs few of them.
+# ruff: noqa: PLC0415
 
 app = typer.Typer(
     help="Run the service's processes. Settings come from the environment.",
@@ -41,15 +39,39 @@ def _end_with(problems: tuple[str, ...]) -> NoReturn:
 
 
 def _run(module: str, login: Login) -> None:
-    """Run a process whose module is loaded only now: each process needs few of them."""
+    """Run a process until it is asked to end."""
+    from service.bootstrap import make_service
+
     settings = settings_or_exit(login)
+    _refuse_open_database(settings, login)
     importlib.import_module(module).run(make_service(settings, login=login))
+
+
+def _refuse_open_database(settings: Settings, login: Login) -> None:
+    """End the process if what keeps firms apart would not hold for its login.
+
+    In development it is only said.
+    """
+    from service.database.connections import make_engine
+    from service.database.migrating import isolation_gaps
+
+    engine = make_engine(
+        settings.database_url if login == "api" else settings.jobs_database_url, pool_size=1
+    )
+    gaps = isolation_gaps(engine)
+    engine.dispose()
+    problems = tuple(f"{LOGIN_VARIABLES[login]} would not keep firms apart: {gap}" for gap in gaps)
+    if problems and settings.is_production:
+        _end_with(problems)
+    for problem in problems:
+        typer.echo(problem, err=True)
 
 
 @app.command()
 def web() -> None:
     """Answer requests: API and pages. Ends on SIGTERM after the requests under way."""
     settings = settings_or_exit("api")
+    _refuse_open_database(settings, "api")
     command = [sys.executable, "-m", "gunicorn", "--config", "python:service.web_processes"]
     # gunicorn's processes count into files of this folder; it is new, so old counts are not kept.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="zenops-metrics-")
@@ -96,6 +118,9 @@ def migrate() -> None:
     `zen_api` and `zen_jobs` get the passwords that DATABASE_URL and JOBS_DATABASE_URL name, if
     these are set.
     """
+    from service.database.migrating import set_up
+    from service.login_passwords import set_login_passwords
+
     settings = settings_or_exit("owner")
     typer.echo(f"schema {set_up(settings.owner_database_url)}")
     given = [os.environ.get(LOGIN_VARIABLES[login], "") for login in ("api", "jobs")]
@@ -106,6 +131,9 @@ def migrate() -> None:
 @app.command("serve")
 def serve_everything() -> None:
     """Run the whole service on this machine until Ctrl-C, with servers of its own if need be."""
+    from service.local_services import LocalServiceError
+    from service.serving import NotServable, serve
+
     try:
         serve(os.environ)
     except NotServable as error:

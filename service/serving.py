@@ -28,7 +28,6 @@ from service.database.migrating import set_up
 from service.kept_process import KeptProcess
 from service.local_services import make_own_folder, start_postgres, start_valkey
 from service.login_passwords import set_login_passwords
-from service.people.first_firm import seed
 from service.settings import (
     LOGIN_VARIABLES,
     Login,
@@ -235,6 +234,8 @@ def _own_database(superuser_url: str) -> str:
 
 def _found_first_firm(settings: Settings, running: Supervisor) -> None:
     """Make a firm to try the service with, if there is none; its passwords are said this once."""
+    from service.people.first_firm import seed  # noqa: PLC0415 - not in production
+
     service = make_service(settings, login="api")
     try:
         for email, password, role in seed(service, slug="demo-valuers", name="Demo Valuers"):
@@ -269,7 +270,7 @@ def _wait_until_it_answers(settings: Settings, running: Supervisor) -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection(host, port, timeout=2)
             try:
-                connection.request("GET", "/health/ready")
+                connection.request("GET", "/v1/ready")
                 if connection.getresponse().status == http.HTTPStatus.OK:
                     return
             finally:

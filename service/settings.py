@@ -7,7 +7,7 @@ docs/running-the-service.md prints it. No message and no `repr` holds a secret's
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -80,7 +80,7 @@ class Variable:
 
 
 def read_settings(
-    environ: Mapping[str, str], *, logins: Collection[Login] = ("api", "jobs")
+    environ: Mapping[str, str], *, logins: Sequence[Login] = ("api", "jobs")
 ) -> tuple[Settings | None, tuple[str, ...]]:
     """The settings in an environment, or everything that is wrong with them.
 

@@ -37,6 +37,7 @@ def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
     assert listed == {
         "To run": names_of(project["project"]["dependencies"]),
         "To test and check (`dev`)": names_of(project["dependency-groups"]["dev"]),
+        "To install (`build`)": names_of(project["dependency-groups"]["build"]),
         "`local`": names_of(extras["local"]),
         "`oidc`": names_of(extras["oidc"]),
         "`assets`": names_of(project["dependency-groups"]["assets"]),

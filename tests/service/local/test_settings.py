@@ -9,7 +9,7 @@ import pytest
 from service.settings import VARIABLES, Settings, default_state_folder, read_settings
 
 KEY = "4lQp0wz9Ct7Rk2Vb8Ys1Xm6Jh3Gd5Nf-Eu_Ao"
-PASSWORD = "v8Kq2Zt5Lw9Xr3Bn"  # noqa: S105 - made up
+PASSWORD = "v8Kq2Zt5Lw9Xr3Bn"
 
 DEVELOPMENT = {
     "DATABASE_URL": "postgresql://zen_api@/zenops?host=/run/postgresql",

@@ -1,0 +1,27 @@
+# One image for every process of the service; compose.yaml says which one a container runs.
+FROM node:24-slim AS assets
+WORKDIR /srv/zenops
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY service/web service/web
+RUN npm run build
+
+FROM python:3.12-slim
+# LibreOffice prints PDF; without it packs hold the Word report alone.
+ARG WITH_PDF=yes
+RUN if [ "$WITH_PDF" = yes ]; then \
+      apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+        libreoffice-writer-nogui poppler-utils fonts-liberation fonts-dejavu-core && \
+      rm -rf /var/lib/apt/lists/*; \
+    fi
+WORKDIR /srv/zenops
+COPY requirements-server.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-server.lock
+COPY . .
+COPY --from=assets /srv/zenops/service/web/static service/web/static
+RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . && \
+    useradd --system --uid 10001 --no-create-home zenops && \
+    install -d -o zenops -g zenops /var/lib/zenops /var/lib/zenops/objects
+USER zenops
+ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["zenops-service"]

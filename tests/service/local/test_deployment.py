@@ -1,0 +1,124 @@
+"""compose.yaml and deploy/: every process is there, with settings that the service takes.
+
+Containers are not started here: what is held is that the files say what the service reads.
+"""
+
+import re
+import secrets
+
+import pytest
+import yaml
+
+from service.command_line import app
+from service.serving import PROCESSES
+from service.settings import LOGIN_VARIABLES, VARIABLES, read_settings
+from tests.docs.pages import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+LOGINS = {process.name: process.logins for process in PROCESSES} | {"migrate": ("owner",)}
+NEEDED = re.compile(r"\$\{(\w+):\?[^}]*\}")
+OPTIONAL = re.compile(r"\$\{(\w+):-([^}]*)\}")
+
+
+def example():
+    """The variables of the example environment, as an operator would first find them."""
+    lines = (ROOT / "deploy/production.env.example").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def filled():
+    """The example with every placeholder replaced, as an operator would fill it."""
+    environ = {
+        name: secrets.token_urlsafe(48) if text == "<random>" else text
+        for name, text in example().items()
+    }
+    return {**environ, "SERVICE_HOST": "reports.valuers.in"}
+
+
+def environment_of(service, environ):
+    """What a container of the service sees."""
+    texts = SERVICES[service].get("environment", {})
+    return {
+        name: OPTIONAL.sub(
+            lambda found: environ.get(found[1]) or found[2],
+            NEEDED.sub(lambda found: environ[found[1]], text),
+        )
+        for name, text in texts.items()
+    }
+
+
+def test_every_process_of_the_service_has_a_container_that_runs_its_command():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+
+    ours = {name: entry for name, entry in SERVICES.items() if entry.get("image") == "zenops"}
+    assert ours.keys() == LOGINS.keys()
+    assert ours.keys() <= commands
+    for name, entry in ours.items():
+        assert entry["command"] == [name]
+        assert entry["read_only"] is True
+        assert entry["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("service", LOGINS)
+def test_a_container_has_the_settings_it_needs_and_no_others_login(service):
+    environ = environment_of(service, filled())
+
+    settings, problems = read_settings(environ, logins=LOGINS[service])
+    assert problems == ()
+    assert settings.is_production
+    assert environ.keys() <= {variable.name for variable in VARIABLES}
+    if service != "migrate":
+        others = {name for login, name in LOGIN_VARIABLES.items() if login not in LOGINS[service]}
+        assert not others & environ.keys()
+
+
+@pytest.mark.parametrize("service", LOGINS)
+def test_an_example_that_was_not_filled_is_refused_secret_by_secret(service):
+    environ = environment_of(service, example())
+
+    _, problems = read_settings(environ, logins=LOGINS[service])
+    refused = {problem.split()[0] for problem in problems}
+    logins = set(LOGIN_VARIABLES.values()) & environ.keys()
+    assert refused >= {"ZENOPS_SECRET_KEY", "REDIS_URL", *logins}
+
+
+def test_the_example_names_exactly_the_variables_that_compose_asks_for():
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+):\?", text))
+
+    given = example()
+    assert asked <= given.keys()
+    assert given.keys() <= asked | {name for name, _ in OPTIONAL.findall(text)}
+
+
+def test_only_the_proxy_is_reached_from_outside():
+    assert {name for name, entry in SERVICES.items() if "ports" in entry} == {"proxy"}
+    assert {name for name, entry in SERVICES.items() if "front" in entry["networks"]} == {
+        "proxy",
+        "web",
+    }
+    assert COMPOSE["networks"]["back"] == {"internal": True}
+
+
+def test_servers_keep_their_data_and_the_queue_drops_nothing():
+    assert any(text.startswith("postgres:") for text in SERVICES["postgres"]["volumes"])
+    command = " ".join(SERVICES["valkey"]["command"])
+    for option in ("--requirepass", "--appendonly yes", "--maxmemory-policy noeviction"):
+        assert option in command
+
+
+def test_the_proxy_lets_the_largest_file_through():
+    text = (ROOT / "deploy/Caddyfile").read_text(encoding="utf-8")
+    allowed = int(re.search(r"max_size (\d+)MB", text)[1]) * 1_000_000
+    (largest,) = (
+        int(entry.default) for entry in VARIABLES if entry.name == "ZENOPS_EVIDENCE_MAX_BYTES"
+    )
+    assert allowed > largest
+
+
+def test_what_the_image_copies_is_there():
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for name in line.split():
+            assert (ROOT / name).exists(), name

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import redis
 
 from factory.catalogue import Library, read_catalogue
-from service.database.connections import make_engine
+from service.database.connections import Role, make_engine
+from service.database.migrating import isolation_gaps, latest_revision, revision_of
 from service.objects.storage import Objects, open_objects
 
 if TYPE_CHECKING:
@@ -39,9 +40,12 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
     """The service for one process.
 
     Raises:
-        ServiceStartError: the shipped rules or profiles have problems.
+        ServiceStartError: the shipped rules or profiles have problems, the database is at another
+            revision, or its login could see past row-level security.
     """
     url = settings.database_url if login == "api" else settings.jobs_database_url
+    engine = make_engine(url, pool_size=settings.database_connections)
+    _check_database(engine, "zen_login" if login == "api" else "zen_system")
     library = read_catalogue()
     if library.problems:
         raise ServiceStartError(
@@ -50,8 +54,23 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
         )
     return Service(
         settings=settings,
-        engine=make_engine(url, pool_size=settings.database_connections),
+        engine=engine,
         redis=redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5),
         objects=open_objects(settings.objects_url),
         library=library,
     )
+
+
+def _check_database(engine: Engine, role: Role) -> None:
+    """Refuse a database that would not keep firms apart, or that is not the one we know."""
+    if gaps := isolation_gaps(engine):
+        raise ServiceStartError(
+            "The database would not keep firms apart: "
+            + "; ".join(gaps)
+            + ". Log in as zen_api and zen_jobs, as `zenops-service migrate` makes them."
+        )
+    if (found := revision_of(engine, role)) != (wanted := latest_revision()):
+        raise ServiceStartError(
+            f"The database is at revision {found}, this version needs {wanted}. "
+            "Run `zenops-service migrate`."
+        )

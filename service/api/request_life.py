@@ -27,6 +27,7 @@ from service.errors import ServiceError, conflict, forbidden
 from service.identifiers import new_id, read_id
 from service.jobs.crashpoints import crashpoint
 from service.people.signing_in import authenticate, csrf_token, session_cookie
+from service.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -289,14 +290,19 @@ def _abandon(_: BaseException | None) -> None:
 
 
 def _tell(response: Response) -> None:
+    """Count and log the request; its route, never its address, which may hold anything."""
     actor: Actor | None = g.get("actor")
+    route = request.url_rule.rule if request.url_rule else "none"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    REQUESTS.labels(route, request.method, str(response.status_code)).inc()
+    REQUEST_SECONDS.labels(route, request.method).observe(seconds)
     log.info(
         "request",
         request_id=g.get("request_id"),
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
-        milliseconds=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        milliseconds=round(seconds * 1000, 1),
         tenant=str(actor.tenant_id) if actor else None,
         user=str(actor.user_id) if actor and actor.user_id else None,
     )

@@ -6,14 +6,15 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 from flask_openapi import APIBlueprint, Tag
 
-from service.api.access import public
+from service.api.access import access, public
 from service.api.answers import answer
 from service.api.request_life import the_service
 from service.clock import now
 from service.database.migrating import latest_revision, revision_of
+from service.telemetry.metrics import exposition
 
 api = APIBlueprint(
     "running_system", __name__, url_prefix="/v1", abp_tags=[Tag(name="running system")]
@@ -55,6 +56,23 @@ def meta() -> Response:
             "python": platform.python_version(),
         }
     )
+
+
+@api.get("/metrics", summary="Metrics in Prometheus' text form")
+@access("metrics.read", audiences=("web", "studio", "service"))
+def metrics() -> Response:
+    """Counts of requests, age of the outbox, lag of the queue, outcomes of jobs."""
+    return Response(
+        exposition(the_service().redis), content_type="text/plain; version=0.0.4; charset=utf-8"
+    )
+
+
+@api.get("/openapi.json", summary="This interface, as OpenAPI 3.1 describes it")
+@public
+def description() -> Response:
+    """The description that the routes and their models give."""
+    app: Any = current_app
+    return answer(app.api_doc)
 
 
 def _holds(check: Any) -> bool:

@@ -1,0 +1,1 @@
+"""What the running service tells of itself: logs and metrics, without secrets or evidence."""

@@ -1,0 +1,63 @@
+"""Structured logs: one line for each event, the same fields everywhere, nothing secret in them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from service.privacy.masking import mask
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+
+def configure_logs(settings: Settings, process: str) -> None:
+    """Send every log of this process to standard output, masked, as JSON or for a person to read.
+
+    Args:
+        settings: the format.
+        process: what the process is called in each line: web, worker, dispatcher, ...
+    """
+    render: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_short_traceback)
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _with_process(process),
+    ]
+    last: list[Any] = [structlog.processors.format_exc_info, mask, render]
+    structlog.configure(
+        processors=[*shared, *last],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries speak through the standard library; their lines look like ours.
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+def _with_process(process: str) -> Any:
+    def add(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def _short_traceback(file: Any, exc_info: Any) -> None:
+    structlog.dev.plain_traceback(file, exc_info)

@@ -1,0 +1,122 @@
+"""Prometheus metrics: what this process counts, and what the database knows about all of them.
+
+Web processes may not look across tenants. What is known across tenants is therefore gathered by the
+scheduler, as zen_system, and left in Valkey for the web processes to show; it holds numbers only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from sqlalchemy import text
+
+from service.clock import now
+from service.database.connections import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import redis
+    from sqlalchemy import Engine
+
+GATHERED = "zenops:metrics"
+#: Numbers older than this are no longer shown: an alert on their absence is better than a lie.
+KEPT_S = 120
+
+REQUESTS = Counter("zenops_requests", "Requests answered.", ("route", "method", "status"))
+REQUEST_SECONDS = Histogram(
+    "zenops_request_seconds",
+    "How long answers took.",
+    ("route", "method"),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+#: Name -> what it means, its label, and the query that gives label and number.
+_QUERIES: dict[str, tuple[str, str, str]] = {
+    "zenops_operations": (
+        "Operations in the outbox by kind and state.",
+        "state",
+        "select kind || ' ' || status, count(*) from operations group by kind, status",
+    ),
+    "zenops_outbox_age_seconds": (
+        "Age of the oldest operation that should have been sent and is not.",
+        "state",
+        "select 'pending', coalesce(extract(epoch from max(cast(:now as timestamptz) - run_after)), 0)"
+        " from operations where status = 'pending' and run_after <= :now",
+    ),
+    "zenops_queue_lag_seconds": (
+        "Age of the oldest operation that was sent and has not begun.",
+        "state",
+        "select 'sent', coalesce(extract(epoch from max(cast(:now as timestamptz) - sent_at)), 0)"
+        " from operations where status = 'sent'",
+    ),
+    "zenops_job_attempts": (
+        "Attempts of jobs by outcome.",
+        "outcome",
+        "select coalesce(outcome, 'running'), count(*) from operation_attempts group by 1",
+    ),
+    "zenops_audit_unsealed": (
+        "Audit events that are in no chain yet.",
+        "state",
+        "select 'unsealed', count(*) from audit_events e where not exists (select from audit_seals s"
+        " where s.tenant_id = e.tenant_id and s.event_id = e.event_id)",
+    ),
+}
+
+
+def gather(engine: Engine, valkey: redis.Redis) -> dict[str, Any]:
+    """Read what is known across tenants, leave it in Valkey, and return it.
+
+    Args:
+        engine: of the login zen_jobs.
+        valkey: where it is left.
+    """
+    found: dict[str, Any] = {"at": now().timestamp(), "values": {}}
+    with transaction(engine, role="zen_system") as connection:
+        for name, (_, _, query) in _QUERIES.items():
+            found["values"][name] = [
+                [str(label), float(number)]
+                for label, number in connection.execute(text(query), {"now": now()})
+            ]
+    valkey.set(GATHERED, json.dumps(found), ex=KEPT_S)
+    return found
+
+
+class _Gathered:
+    """Shows what the scheduler gathered."""
+
+    def __init__(self, valkey: redis.Redis) -> None:
+        self.valkey = valkey
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges, none if there are no fresh numbers."""
+        raw = self.valkey.get(GATHERED)
+        if raw is None:
+            return
+        found = json.loads(raw)  # type: ignore[arg-type]
+        age = GaugeMetricFamily("zenops_gathered_age_seconds", "Age of the numbers below.")
+        age.add_metric([], max(0.0, now().timestamp() - found["at"]))
+        yield age
+        for name, values in found["values"].items():
+            means, label, _ = _QUERIES[name]
+            gauge = GaugeMetricFamily(name, means, labels=[label])
+            for of, number in values:
+                gauge.add_metric([of], number)
+            yield gauge
+
+
+def exposition(valkey: redis.Redis) -> bytes:
+    """All metrics in Prometheus' text form: those of every web process, and those gathered."""
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(REQUESTS)
+        registry.register(REQUEST_SECONDS)
+    registry.register(_Gathered(valkey))  # type: ignore[arg-type]
+    return generate_latest(registry)

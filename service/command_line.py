@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import tempfile
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import typer
 
@@ -38,7 +38,7 @@ def _end_with(problems: tuple[str, ...]) -> NoReturn:
     raise SystemExit(WRONG_SETTINGS)
 
 
-def _run(module: str, login: Login) -> None:
+def _run(module: str, login: Literal["api", "jobs"]) -> None:
     """Run a process until it is asked to end."""
     from service.bootstrap import make_service
 

@@ -4,11 +4,12 @@ import pytest
 import typer.main
 
 from factory.command_line import app
+from service.command_line import app as service_app
 from tests.docs.pages import PAGES, ROOT, code, name_of
 
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 #: Folders whose paths a page may name; what an example makes up begins otherwise.
-FOLDERS = "bench|contracts|docs|engine|factory|fixtures|profiles|rules|scripts|service|tests"
+FOLDERS = "bench|contracts|deploy|docs|engine|factory|fixtures|profiles|rules|scripts|service|tests"
 MADE_UP = {"rules/my-bank"}
 
 
@@ -23,7 +24,8 @@ def made(line):
 
 def used(line):
     """The words and options behind each `zenops` of a line of code."""
-    for call in re.findall(r"(?:^|[ /])zenops ([^#|&;]*)", line):
+    # Where a command may stand: "zenops" is also a database's name.
+    for call in re.findall(r"(?:^|\$ |[;&|] |bin/)zenops ([^#|&;]*)", line):
         yield re.split(r"\s{2,}", call)[0].rstrip(". ").split()
 
 
@@ -56,6 +58,14 @@ def test_every_zenops_command_and_option_of_a_page_exists(page):
                 unknown.append(line)
 
     assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_process_of_the_service_that_a_page_names_exists(page):
+    processes = typer.main.get_command(service_app).commands
+    named = {name for line in code(page) for name in re.findall(r"zenops-service (\w+)", line)}
+
+    assert named <= processes.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -1,5 +1,6 @@
 """Settings: all faults at once, nothing lax in production, no secret in any text."""
 
+import re
 import secrets
 from dataclasses import fields
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import VARIABLES, Settings, default_state_folder, read_settings
+from tests.docs.pages import ROOT
 
 KEY = "4lQp0wz9Ct7Rk2Vb8Ys1Xm6Jh3Gd5Nf-Eu_Ao"
 PASSWORD = "v8Kq2Zt5Lw9Xr3Bn"
@@ -232,3 +234,17 @@ def test_the_state_of_root_lies_outside_private_folders_and_that_of_others_at_ho
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert default_state_folder({"XDG_STATE_HOME": "/data/x"}) == Path("/data/x/zenops")
     assert default_state_folder({}) == Path.home() / ".local/state/zenops"
+
+
+def test_the_page_lists_every_setting_with_its_default_and_meaning():
+    page = (ROOT / "docs/running-the-service.md").read_text(encoding="utf-8")
+
+    def shown(variable):
+        if variable.default is None:
+            return "required"
+        return f"`{variable.default}`" if variable.default else ""
+
+    rows = re.findall(r"^\| (`[A-Z_]+`) \| (.*?) ?\| (.+) \|$", page, re.MULTILINE)
+    assert rows == [
+        (f"`{variable.name}`", shown(variable), variable.means) for variable in VARIABLES
+    ]

@@ -13,15 +13,18 @@ alter table users enable row level security;
 alter table users force row level security;
 grant select on users to zen_backup;
 
+-- One row for each role. Somebody whom the firm has shut out keeps the rows, so that their name
+-- still stands beside what they did, and so that they can be let in again as they were.
 create table memberships (
     tenant_id uuid not null references tenants,
     user_id uuid not null references users,
     role text not null check (role ~ '^[a-z][a-z_]{1,40}$'),
     created_at timestamptz not null,
+    disabled_at timestamptz,
     primary key (tenant_id, user_id, role)
 );
 create index memberships_by_user on memberships (user_id);
-select app.protect_table('memberships', web => 'select, insert, delete', studio => 'select, insert, delete', worker => 'select');
+select app.protect_table('memberships', web => 'select, insert, update, delete', studio => 'select, insert, update, delete', worker => 'select');
 grant select, insert on memberships to zen_login;
 create policy login_select on memberships for select to zen_login
     using (user_id = (select app.user_id()));
@@ -50,6 +53,8 @@ create policy login_insert on users for insert to zen_login
     with check (email = (select app.login_email()));
 
 -- One table for cookie sessions, bearer tokens, service tokens, invitations and links to a download.
+-- An invitation's label is the address that it invites, its scopes are the roles that it gives; no
+-- user belongs to it before it is accepted, so that nobody learns whether the address was known.
 create table access_tokens (
     tenant_id uuid not null references tenants,
     token_id uuid not null,
@@ -81,16 +86,28 @@ grant select (tenant_id, token_id, kind, user_id, audience, label, scopes, creat
     on access_tokens to zen_web, zen_studio;
 create policy web_select on access_tokens for select to zen_web
     using (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'web');
+-- A firm makes no token for the studio, and nobody makes a session but by logging in.
 create policy web_insert on access_tokens for insert to zen_web
-    with check (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'web');
+    with check (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'web'
+                and kind <> 'session' and audience <> 'studio');
 create policy web_update on access_tokens for update to zen_web
     using (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'web');
 create policy studio_select on access_tokens for select to zen_studio
     using ((select app.audience()) = 'studio');
 create policy studio_insert on access_tokens for insert to zen_studio
-    with check (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'studio');
+    with check (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'studio'
+                and kind <> 'session');
 create policy studio_update on access_tokens for update to zen_studio
     using (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'studio');
+-- Whoever holds an invitation that still stands takes the roles that it names, and no others.
+create policy login_insert on memberships for insert to zen_login with check (
+    user_id = (select app.user_id()) and exists (
+        select from access_tokens t
+        where t.tenant_id = memberships.tenant_id and t.kind = 'invitation'
+          and t.token_sha256 = (select app.token_sha256()) and t.revoked_at is null
+          and memberships.role = any (t.scopes)
+    )
+);
 
 -- The portal's people see their own tenant's name, and themselves.
 grant select on tenants to zen_portal, zen_login;

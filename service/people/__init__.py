@@ -1,0 +1,1 @@
+"""Who people are, which firm they belong to, and what they may do there."""

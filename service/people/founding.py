@@ -1,0 +1,185 @@
+"""Founds firms and gives them their first people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import text
+
+from contracts.canonical_json import canonical_json
+from contracts.case import Firm
+from service.actor import Actor
+from service.audit.events import record
+from service.database.connections import become
+from service.errors import FieldError, ServiceError, conflict
+from service.identifiers import new_id
+from service.people.login_role import as_login
+from service.people.passwords import hash_password
+from service.people.roles import TenantKind
+from service.people.signing_in import is_email, normal_email
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A tenant that has just been made."""
+
+    tenant_id: UUID
+    slug: str
+
+
+def founder(tenant_id: UUID, request_id: str) -> Actor:
+    """Who founds a firm from the command line: the installation itself, for the studio."""
+    return Actor(
+        tenant_id=tenant_id,
+        user_id=None,
+        audience="studio",
+        capabilities=frozenset(),
+        name="installation",
+        request_id=request_id,
+    )
+
+
+def found_firm(
+    connection: Connection,
+    actor: Actor,
+    *,
+    slug: str,
+    name: str,
+    kind: TenantKind = "firm",
+    letterhead: Firm | None = None,
+    at: datetime,
+) -> Founded:
+    """Make a tenant with its settings.
+
+    Args:
+        connection: as zen_studio; afterwards it names the new tenant.
+        actor: who founds it; the event goes into the new tenant's record.
+        slug: short name, unique.
+        name: as people call it.
+        kind: firm, external (the portal's people) or service (the studio's staff).
+        letterhead: as reports print it.
+        at: the instant.
+
+    Raises:
+        ServiceError: 409 SLUG_TAKEN.
+    """
+    made = Founded(new_id(), slug)
+    become(
+        connection,
+        "zen_studio",
+        tenant_id=made.tenant_id,
+        user_id=actor.user_id,
+        audience="studio",
+    )
+    inserted = connection.execute(
+        text(
+            "insert into tenants (tenant_id, slug, name, kind, created_at)"
+            " values (:tenant, :slug, :name, :kind, :at) on conflict (slug) do nothing"
+        ),
+        {"tenant": made.tenant_id, "slug": slug, "name": name, "kind": kind, "at": at},
+    ).rowcount
+    if not inserted:
+        raise conflict("SLUG_TAKEN", "There is a firm of this short name", "Choose another slug.")
+    connection.execute(
+        text(
+            "insert into firm_settings (tenant_id, firm, updated_at) values (:tenant, :firm, :at)"
+        ),
+        {
+            "tenant": made.tenant_id,
+            "firm": canonical_json(letterhead or Firm(name=name)).decode(),
+            "at": at,
+        },
+    )
+    record(
+        connection,
+        replace(actor, tenant_id=made.tenant_id),
+        "people:firm:founded",
+        subject=("tenant", made.tenant_id),
+        after={"slug": slug, "name": name, "kind": kind},
+    )
+    return made
+
+
+def add_person(
+    connection: Connection,
+    actor: Actor,
+    *,
+    email: str,
+    name: str,
+    roles: tuple[str, ...],
+    password: str,
+    at: datetime,
+) -> UUID:
+    """Make a person with a password and their roles in the actor's tenant.
+
+    Args:
+        connection: as zen_studio, naming the tenant.
+        actor: who does it, in that tenant.
+        email: where the person is reached; it must be new to the installation.
+        name: the person's.
+        roles: what they are in the tenant.
+        password: which the person should change.
+        at: the instant.
+
+    Raises:
+        ServiceError: 409 EMAIL_TAKEN; 422 for no address.
+    """
+    email = normal_email(email)
+    if not is_email(email):
+        raise ServiceError(
+            422,
+            "VALIDATION_FAILED",
+            "Some fields are not as they have to be",
+            fields=(FieldError("email", "This is no e-mail address."),),
+        )
+    user_id = new_id()
+    with as_login(connection, tenant_id=actor.tenant_id, email=email):
+        inserted = connection.execute(
+            text(
+                "insert into users (user_id, email, name, password_hash, created_at,"
+                " password_changed_at) values (:person, :email, :name, :hash, :at, :at)"
+                " on conflict (email) do nothing"
+            ),
+            {
+                "person": user_id,
+                "email": email,
+                "name": name,
+                "hash": hash_password(password),
+                "at": at,
+            },
+        ).rowcount
+    if not inserted:
+        raise conflict(
+            "EMAIL_TAKEN",
+            "There is a person with this e-mail address",
+            "Invite them instead: they keep their password.",
+        )
+    give_roles(connection, actor.tenant_id, user_id, roles, at)
+    record(
+        connection,
+        actor,
+        "people:person:added",
+        subject=("user", user_id),
+        after={"email": email, "roles": sorted(roles)},
+    )
+    return user_id
+
+
+def give_roles(
+    connection: Connection, tenant_id: UUID, user_id: UUID, roles: tuple[str, ...], at: datetime
+) -> None:
+    """Insert memberships; what somebody has already stays as it is."""
+    for role in roles:
+        connection.execute(
+            text(
+                "insert into memberships (tenant_id, user_id, role, created_at)"
+                " values (:tenant, :person, :role, :at) on conflict do nothing"
+            ),
+            {"tenant": tenant_id, "person": user_id, "role": role, "at": at},
+        )

@@ -48,7 +48,7 @@ create policy portal_insert on audit_details for insert to zen_portal
     with check (tenant_id = (select app.tenant_id()));
 create policy login_insert on audit_details for insert to zen_login
     with check (tenant_id = (select app.tenant_id()));
--- The sealer holds what an event says of its details to the details themselves.
+-- The verifier holds what an event says of its details to the details themselves.
 grant select on audit_details to zen_system;
 create policy system_select on audit_details for select to zen_system using (true);
 

@@ -4,11 +4,19 @@ import importlib
 import os
 import sys
 import tempfile
-from typing import Literal, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from service.settings import LOGIN_VARIABLES, Login, Settings, read_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from service.people.seeding import Credentials
+
+TenantKind = Literal["firm", "external", "service"]
 
 # The pieces are imported where they are used: each process needs few of them.
 # ruff: noqa: PLC0415
@@ -126,6 +134,61 @@ def migrate() -> None:
     given = [os.environ.get(LOGIN_VARIABLES[login], "") for login in ("api", "jobs")]
     for name in set_login_passwords(settings.owner_database_url, filter(None, given)):
         typer.echo(f"password of {name} set")
+
+
+@app.command()
+def create_firm(
+    slug: Annotated[str, typer.Argument(help="Its short name: small letters, digits, hyphens.")],
+    name: Annotated[str, typer.Argument(help="Its name, as people call it.")],
+    admin_email: Annotated[str, typer.Argument(help="Its first administrator's address.")],
+    admin_name: Annotated[str, typer.Argument(help="The administrator's name.")],
+    kind: Annotated[
+        TenantKind,
+        typer.Option(help="A firm; the portal's people (external); or the studio (service)."),
+    ] = "firm",
+) -> None:
+    """Make a firm and its first administrator, whose password is printed this once."""
+    from service.people.seeding import create_firm as create
+
+    _print_credentials(
+        lambda engine: create(
+            engine,
+            slug=slug,
+            name=name,
+            admin_email=admin_email,
+            admin_name=admin_name,
+            kind=kind,
+        )
+    )
+
+
+@app.command()
+def create_user(
+    firm: Annotated[str, typer.Argument(help="The firm's short name.")],
+    email: Annotated[str, typer.Argument(help="The person's address.")],
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    role: Annotated[str, typer.Argument(help="What the person is there: valuer, ops_manager...")],
+) -> None:
+    """Make a person of a firm, whose password is printed this once."""
+    from service.people.seeding import create_user as create
+
+    _print_credentials(lambda engine: create(engine, firm=firm, email=email, name=name, role=role))
+
+
+def _print_credentials(create: "Callable[[Engine], Credentials]") -> None:
+    """Do what makes somebody, and print how they log in."""
+    from service.database.connections import make_engine
+    from service.errors import ServiceError
+
+    engine = make_engine(settings_or_exit("api").database_url, pool_size=1)
+    try:
+        made = create(engine)
+    except ServiceError as error:
+        typer.echo(f"{error.title}. {error.detail}".strip(), err=True)
+        raise SystemExit(1) from error
+    finally:
+        engine.dispose()
+    typer.echo(f"{made.email} {made.password} ({made.role} of {made.firm}, {made.audience})")
 
 
 @app.command("serve")

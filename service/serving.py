@@ -23,11 +23,12 @@ from urllib.parse import quote
 import psycopg
 from sqlalchemy import make_url
 
-from service.bootstrap import make_service
+from service.database.connections import make_engine
 from service.database.migrating import set_up
 from service.kept_process import KeptProcess
 from service.local_services import make_own_folder, start_postgres, start_valkey
 from service.login_passwords import set_login_passwords
+from service.people.seeding import seed_demo
 from service.settings import (
     LOGIN_VARIABLES,
     Login,
@@ -234,14 +235,15 @@ def _own_database(superuser_url: str) -> str:
 
 def _found_first_firm(settings: Settings, running: Supervisor) -> None:
     """Make a firm to try the service with, if there is none; its passwords are said this once."""
-    from service.people.first_firm import seed  # noqa: PLC0415 - not in production
-
-    service = make_service(settings, login="api")
+    engine = make_engine(settings.database_url)
     try:
-        for email, password, role in seed(service, slug="demo-valuers", name="Demo Valuers"):
-            running.say("zenops", f"login {email} password {password} ({role})")
+        for made in seed_demo(engine):
+            running.say(
+                "zenops",
+                f"{made.role:<12} of {made.firm} ({made.audience}): {made.email} {made.password}",
+            )
     finally:
-        service.engine.dispose()
+        engine.dispose()
 
 
 def _children(settings: Settings, environ: Mapping[str, str]) -> Iterator[Child]:

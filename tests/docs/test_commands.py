@@ -63,7 +63,7 @@ def test_every_zenops_command_and_option_of_a_page_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_process_of_the_service_that_a_page_names_exists(page):
     processes = typer.main.get_command(service_app).commands
-    named = {name for line in code(page) for name in re.findall(r"zenops-service (\w+)", line)}
+    named = {name for line in code(page) for name in re.findall(r"zenops-service ([a-z-]+)", line)}
 
     assert named <= processes.keys()
 

@@ -147,3 +147,20 @@ def test_production_serve_starts_no_server_and_makes_up_no_secret(environ, tmp_p
         "ZENOPS_SECRET_KEY",
     ]
     assert not (tmp_path / "state").exists()
+
+
+def test_a_firm_and_its_people_are_made_with_passwords_that_are_printed_once(environ):
+    made = run(environ, "create-firm", "specimen", "Specimen", "admin@specimen.test", "Adi Admin")
+    assert made.returncode == 0, made.stderr
+    email, password, rest = made.stdout.split(maxsplit=2)
+    assert email == "admin@specimen.test"
+    assert len(password) >= 15
+    assert rest == "(super_admin of specimen, web)\n"
+
+    again = run(environ, "create-firm", "specimen", "Specimen", "b@specimen.test", "Bo Admin")
+    assert again.returncode == 1
+    assert again.stderr.startswith("There is a firm of this short name.")
+
+    person = run(environ, "create-user", "specimen", "v@specimen.test", "Val Valuer", "valuer")
+    assert person.stdout.startswith("v@specimen.test ")
+    assert run(environ, "create-user", "nowhere", "w@specimen.test", "W", "valuer").returncode == 1

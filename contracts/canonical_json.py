@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -60,9 +62,20 @@ def to_plain(value: Any) -> Any:
     raise NotPlainError(f"a {kind.__name__} has no form in canonical JSON")
 
 
+# Characters that RFC 8785 sorts otherwise than Python does, and halves of characters.
+_SORTED_OTHERWISE = re.compile("[\ud800-\U0010ffff]")
+# Whole numbers that are perhaps to be refused.
+_LARGE = re.compile(r"(?:^|[\[:,])-?[0-9]{16}")
+
+
 def canonical_json(value: Any) -> bytes:
     """The one text of a value: RFC 8785 bytes of its plain form."""
-    return rfc8785.dumps(to_plain(value))
+    plain_form = to_plain(value)
+    # Python's own writer is compiled, takes a tenth of the time, and nearly always gives that text.
+    text = json.dumps(plain_form, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    if (not text.isascii() and _SORTED_OTHERWISE.search(text)) or _LARGE.search(text):
+        return rfc8785.dumps(plain_form)
+    return text.encode()
 
 
 def digest(value: Any) -> str:

@@ -7,14 +7,15 @@ bundle's digest is the sha256 of its manifest, which holds the sha256 of each fi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from contracts.bundle import BundledCase, Registers, TemplateIdentity
 from contracts.canonical_json import canonical_json
-from contracts.case import Case, Firm
+from contracts.case import Case
 from contracts.problems import Problem, shown
 from engine.annexures import plan_pages
 from factory.folders import open_file, state_of
@@ -24,7 +25,7 @@ from factory.stored_zip import Writer
 from factory.whole_files import cannot_replace, cannot_write, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from io import BufferedReader
     from pathlib import Path
 
@@ -55,8 +56,20 @@ class Bundle:
     files: int
 
 
-class _ChangedError(Exception):
-    """A file is no longer what it was when the case was read."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that goes into a bundle as it stands.
+
+    `chunks` gives its bytes from the start each time it is called, and raises `ChangedError` if
+    they are no longer what the file's name in the bundle says; `crc` is their checksum, if known.
+    """
+
+    chunks: Callable[[], Iterable[bytes | memoryview]]
+    crc: int | None = None
+
+
+class ChangedError(Exception):
+    """A file is no longer what it was when the case was read; the text names it."""
 
 
 def as_bundled(case: Case) -> Case:
@@ -96,39 +109,101 @@ def write_bundle(
     refusal = _cannot_replace(path)
     if refusal is not None:
         return None, (refusal,)
+    logo = files.get("")
+    facts = None if logo is None else logo.facts
     stored = {
-        _stored_name(piece.facts): files[piece.key]
-        for piece in case.evidence
-        if piece.facts is not None
+        name: Stored(partial(_chunks_of, files[key]), files[key].crc)
+        for name, key in stored_files(case, facts).items()
     }
-    firm, logo = _firm(case.firm, files.get(""))
-    stored |= logo
-    payload = _payload(case, evaluation, library, firm, template_of(evaluation, template))
-    manifest = b""
+    payload = payload_of(case, evaluation, library, logo=facts, template=template)
     try:
         # What is there is given up only for what is on disk. Where nothing is there, a power cut
         # in the next seconds may cost a bundle that the same case builds again, byte for byte.
-        with replacing(path, settled=path.exists()) as file:
-            archive = Writer(file)
-            archive.add(DECLARATION, [DECLARED])
-            archive.add(INFO, [bundle_info()])
-            for name in sorted([*payload, *stored]):
-                if name in payload:
-                    archive.add(name, [payload[name]])
-                    digest = hashlib.sha256(payload[name]).hexdigest()
-                else:
-                    _store(archive, name, stored[name])
-                    digest = PurePosixPath(name).stem
-                manifest += f"{digest}  {name}\n".encode()
-            archive.add(MANIFEST, [manifest])
-            archive.close()
-            size = file.tell()
-    except _ChangedError as error:
+        return assemble(payload, stored, path, settled=path.exists()), ()
+    except ChangedError as error:
         return None, (_changed(str(error)),)
     except OSError as error:
         return None, (cannot_write(path, error.strerror or "the disk refused"),)
-    digest = hashlib.sha256(manifest).hexdigest()
-    return Bundle(path, digest, size, len(payload) + len(stored)), ()
+
+
+def stored_files(case: Case, logo: FileFacts | None = None) -> dict[str, str]:
+    """The files that the bundle of a case holds beside its texts.
+
+    Args:
+        case: as `as_bundled` gives it.
+        logo: the facts of the firm's logo.
+
+    Returns:
+        For each path in the bundle the key of a piece of evidence whose file it is; the logo has
+        an empty key. Pieces with the same content share one file.
+    """
+    stored = {stored_name(piece.facts): piece.key for piece in case.evidence if piece.facts}
+    if case.firm is not None and logo is not None:
+        stored[stored_name(logo)] = ""
+    return stored
+
+
+def digest_of(payload: Mapping[str, bytes], stored: Iterable[str]) -> str:
+    """The digest of a bundle that is not written yet, or never will be.
+
+    Args:
+        payload: what `payload_of` gives.
+        stored: the paths that `stored_files` gives; no file is opened.
+    """
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in payload.items()}
+    return hashlib.sha256(manifest_of(digests, stored)).hexdigest()
+
+
+def manifest_of(digests: Mapping[str, str], stored: Iterable[str]) -> bytes:
+    """The manifest, whose own sha256 is the bundle's digest.
+
+    Args:
+        digests: the sha256 of each text of the payload.
+        stored: the paths of the files beside them, which say their sha256 themselves.
+    """
+    every = {**digests, **{name: PurePosixPath(name).stem for name in stored}}
+    return "".join(f"{every[name]}  {name}\n" for name in sorted(every)).encode()
+
+
+def assemble(
+    payload: Mapping[str, bytes],
+    files: Mapping[str, Stored],
+    path: Path,
+    *,
+    settled: bool = True,
+    info: bytes | None = None,
+) -> Bundle:
+    """Write a bundle of a payload and the files beside it.
+
+    Args:
+        payload: what `payload_of` gives, or gave.
+        files: by the paths that `stored_files` gives.
+        path: where the bundle is to be; what is there is replaced once the new one is complete.
+        settled: whether it must be on the disk itself by then.
+        info: what `bundle_info` gave when the payload was made, if that was another time.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        ChangedError: a file is not what its name says.
+        OSError: the disk refuses.
+    """
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in payload.items()}
+    manifest = manifest_of(digests, files)
+    with replacing(path, settled=settled) as file:
+        archive = Writer(file)
+        archive.add(DECLARATION, [DECLARED])
+        archive.add(INFO, [bundle_info() if info is None else info])
+        for name in sorted([*payload, *files]):
+            if name in payload:
+                archive.add(name, [payload[name]])
+            else:
+                archive.add(name, files[name].chunks(), files[name].crc)
+        archive.add(MANIFEST, [manifest])
+        archive.close()
+        size = file.tell()
+    return Bundle(path, hashlib.sha256(manifest).hexdigest(), size, len(payload) + len(files))
 
 
 def bundle_info() -> bytes:
@@ -158,20 +233,32 @@ def template_of(evaluation: Evaluation, own: bytes | None = None) -> TemplateIde
     )
 
 
-def _payload(
+def payload_of(
     case: Case,
     evaluation: Evaluation,
     library: Library,
-    firm: Firm | None,
-    template: TemplateIdentity,
+    *,
+    logo: FileFacts | None = None,
+    template: bytes | None = None,
 ) -> dict[str, bytes]:
+    """The texts of a bundle, by their paths in it.
+
+    Args:
+        case: as `as_bundled` gives it, and as it was evaluated.
+        evaluation: with its trace.
+        library: what it was evaluated with.
+        logo: the facts of the firm's logo.
+        template: a firm's own template, which the report must then be printed in.
+    """
     catalogue = library.catalogue
     # There is an evaluation, so the library had no problems.
     assert catalogue is not None
-    assert library.units is not None
     rules = evaluation.ruleset
     rule_set = catalogue.rule_sets.get(f"{rules.id}@{rules.version}")
     profile = _profile(library, evaluation)
+    firm = case.firm
+    if firm is not None and logo is not None:
+        firm = firm.model_copy(update={"logo": stored_name(logo).removeprefix("data/")})
     bundled = BundledCase(
         case=case.case,
         title=case.title,
@@ -180,24 +267,63 @@ def _payload(
         links=case.links,
         parameters=case.parameters,
     )
-    registers = Registers(
-        units=library.units,
-        banks=catalogue.banks,
-        field_definitions=tuple(catalogue.field_definitions),
+    rest = canonical_json(bundled)
+    look = _shared(
+        library, f"profile {evaluation.profile.id}@{evaluation.profile.version}", profile or {}
     )
-    headings = None if profile is None else profile.headings
-    parts: dict[str, Any] = {
-        "annexures": plan_pages(case.evidence, case.contract, headings),
-        "case": bundled,
-        "contract": case.contract,
-        "evaluation": evaluation,
-        "firm": firm or {},
-        "profile": profile or {},
-        "registers": registers,
-        "ruleset": {} if rule_set is None else rule_set.canonical,
-        "template": template,
+    parts = {
+        "annexures": _page_plan(
+            _Pictures((rest, look, canonical_json(case.contract.annexures)), case, profile)
+        ),
+        "case": rest,
+        "contract": canonical_json(case.contract),
+        "evaluation": canonical_json(evaluation),
+        "firm": canonical_json(firm or {}),
+        "profile": look,
+        "registers": _shared(library, "registers", partial(_registers, library)),
+        "ruleset": _shared(
+            library,
+            f"ruleset {rules.id}@{rules.version}",
+            {} if rule_set is None else rule_set.canonical,
+        ),
+        "template": canonical_json(template_of(evaluation, template)),
     }
-    return {f"data/{name}.json": canonical_json(part) for name, part in parts.items()}
+    return {f"data/{name}.json": part for name, part in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """What decides on the pages of pictures, told apart by its texts."""
+
+    texts: tuple[bytes, ...]
+    case: Case = field(compare=False)
+    profile: Profile | None = field(compare=False)
+
+
+# Most changes of a case under way leave its pictures alone, and planning is the slowest part.
+@lru_cache(maxsize=64)
+def _page_plan(pictures: _Pictures) -> bytes:
+    case, profile = pictures.case, pictures.profile
+    headings = None if profile is None else profile.headings
+    return canonical_json(plan_pages(case.evidence, case.contract, headings))
+
+
+def _shared(library: Library, name: str, value: Any) -> bytes:
+    """A text that is the same for every case of a library, worked out once."""
+    found = library.texts.get(name)
+    if found is None:
+        found = library.texts[name] = canonical_json(value() if callable(value) else value)
+    return found
+
+
+def _registers(library: Library) -> Registers:
+    assert library.catalogue is not None
+    assert library.units is not None
+    return Registers(
+        units=library.units,
+        banks=library.catalogue.banks,
+        field_definitions=tuple(library.catalogue.field_definitions),
+    )
 
 
 def _profile(library: Library, evaluation: Evaluation) -> Profile | None:
@@ -212,37 +338,28 @@ def _profile(library: Library, evaluation: Evaluation) -> Profile | None:
 def _with_stored_file(piece: Evidence) -> Evidence:
     file = None
     if piece.facts is not None:
-        file = _stored_name(piece.facts).removeprefix("data/")
+        file = stored_name(piece.facts).removeprefix("data/")
     return piece.model_copy(update={"file": file})
 
 
-def _stored_name(facts: FileFacts) -> str:
+def stored_name(facts: FileFacts) -> str:
+    """The path that a file of these facts has in a bundle."""
     return f"data/evidence/{facts.sha256}.{ending_of(facts.media_type)}"
 
 
-def _firm(
-    firm: Firm | None, logo: EvidenceFile | None
-) -> tuple[Firm | None, dict[str, EvidenceFile]]:
-    """The letterhead with its logo named as the bundle stores it."""
-    if firm is None or logo is None:
-        return firm, {}
-    name = _stored_name(logo.facts)
-    return firm.model_copy(update={"logo": name.removeprefix("data/")}), {name: logo}
-
-
-def _store(archive: Writer, name: str, file: EvidenceFile) -> None:
-    """Store a file under the digest that it had when the case was read.
+def _chunks_of(file: EvidenceFile) -> Iterator[memoryview]:
+    """The bytes of a file, under the digest that it had when the case was read.
 
     Its state tells whether it has changed since. Whoever makes a change that the state does not
     show gets a bundle that fails its verification, never one that holds something else.
     """
     opened, problems = open_file(file.path, file.path.name, limit=LARGEST_FILE)
     if opened is None:
-        raise _ChangedError(problems[0].what)
+        raise ChangedError(problems[0].what)
     with opened:
-        archive.add(name, read_chunks(opened), file.crc)
+        yield from read_chunks(opened)
         if state_of(opened) != file.state:
-            raise _ChangedError(str(file.path))
+            raise ChangedError(str(file.path))
 
 
 def read_chunks(file: BufferedReader) -> Iterator[memoryview]:

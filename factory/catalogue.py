@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,13 +37,15 @@ _FIELD_DEFINITIONS = "field-definitions.yaml"
 class Library:
     """A catalogue, the unit table it was made with, and the texts it was read from.
 
-    Catalogue and table are None when there is any problem.
+    Catalogue and table are None when there is any problem. `texts` keeps what bundles hold of the
+    library itself, once it has been written out.
     """
 
     catalogue: Catalogue | None
     units: LandUnits | None
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
+    texts: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def read_catalogue(data: Path = SHIPPED, *, variants: Sequence[Path] = ()) -> Library:

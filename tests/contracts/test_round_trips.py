@@ -3,7 +3,9 @@
 from decimal import Decimal
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.canonical_json import NotPlainError, canonical_json, digest, to_plain
 from contracts.case import Case
@@ -71,6 +73,38 @@ def test_members_are_sorted_and_decimals_are_written_plainly():
     expected = '{"A":[true,"x"],"a":"0.00","b":"1000","€":null}'
 
     assert canonical_json(value).decode() == expected
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PLAIN)
+def test_the_text_is_the_one_of_rfc_8785(value):
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+def test_members_are_sorted_as_rfc_8785_sorts_them_and_not_as_python_does():
+    value = {"\N{GRINNING FACE}": 1, "\N{HEBREW LETTER ALEF WITH MAPIQ}": 2, "\x7f\u2028": 3}
+
+    assert canonical_json(value) == rfc8785.dumps(value)
+    assert list(value)[:2] != sorted(list(value)[:2])
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), [1, 10**30], {"a": 10**20}])
+def test_whole_numbers_that_json_readers_round_are_refused(value):
+    with pytest.raises(rfc8785.IntegerDomainError):
+        canonical_json(value)
 
 
 def test_what_is_absent_and_what_is_null_have_one_digest():

@@ -9,9 +9,19 @@ import zipfile
 
 import pytest
 
+from contracts.contract import Contract
 from engine.evaluation import evaluate
 from factory import bundle as bundle_module
-from factory.bundle import as_bundled, write_bundle
+from factory.bundle import (
+    ChangedError,
+    Stored,
+    as_bundled,
+    assemble,
+    digest_of,
+    payload_of,
+    stored_files,
+    write_bundle,
+)
 from factory.case_files import read_case_file
 from factory.rendering.template_files import find_template
 from factory.stored_zip import Writer
@@ -293,3 +303,62 @@ def test_forty_large_photographs_take_little_memory(tmp_path):
     # Ninety-six megabytes of photographs, read by four readers a megabyte at a time.
     assert (tmp_path / "b.zip").stat().st_size > 95_000_000
     assert peaks[1] - peaks[0] < 30_000_000
+
+
+def test_the_digest_is_known_before_any_file_is_opened(case_folder, library, build, tmp_path):
+    made, _ = build(case_folder, tmp_path / "small.zip")
+    read = read_case_file(case_folder)
+    case = as_bundled(read.case)
+    shutil.rmtree(case_folder)
+    payload = payload_of(case, evaluate(case, library.catalogue), library)
+
+    assert digest_of(payload, stored_files(case)) == made.digest
+
+
+def test_a_bundle_is_assembled_from_what_was_kept_of_it(bundle, tmp_path):
+    kept = parts(bundle.path)
+    payload = {name: kept[name] for name in kept if name.endswith(".json")}
+    files = {
+        name: Stored(lambda content=content: [content[:7], content[7:]])
+        for name, content in kept.items()
+        if name.startswith("data/evidence/")
+    }
+    again = assemble(
+        payload, files, tmp_path / "again.zip", settled=False, info=kept["bundle-info.txt"]
+    )
+
+    assert again.digest == bundle.digest
+    assert again.path.read_bytes() == bundle.path.read_bytes()
+
+
+def test_a_file_that_is_no_longer_what_it_was_leaves_no_bundle(tmp_path):
+    def changed():
+        yield b"something"
+        raise ChangedError("front.jpg")
+
+    name = f"data/evidence/{'0' * 64}.jpg"
+    with pytest.raises(ChangedError, match=r"front\.jpg"):
+        assemble({}, {name: Stored(changed)}, tmp_path / "again.zip")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_page_plan_follows_the_evidence_the_annexures_and_the_profile(case_folder, library):
+    case = as_bundled(read_case_file(case_folder).case)
+
+    def plan(changed):
+        evaluation = evaluate(changed, library.catalogue)
+        return payload_of(changed, evaluation, library)["data/annexures.json"]
+
+    first = plan(case)
+    assert plan(case.model_copy(update={"title": "Another title"})) == first
+    assert plan(case.model_copy(update={"evidence": case.evidence[1:]})) != first
+    grouping = Contract.model_validate(
+        {
+            "meta": {"report_type": "VALUATION"},
+            "annexures": {"items": [{"evidence_item_id": "front", "label": "Gate"}]},
+        }
+    ).annexures
+    contract = case.contract.model_copy(update={"annexures": grouping})
+    assert plan(case.model_copy(update={"contract": contract})) != first
+    assert plan(case) == first

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import redis
 
-from factory.catalogue import Library, read_catalogue
+from factory.catalogue import Library
 from service.database.connections import Role, make_engine
 from service.database.migrating import isolation_gaps, latest_revision, revision_of
 from service.objects.storage import Objects, open_objects
+from service.workorders.evaluating import library as shared_library
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -46,7 +47,7 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
     url = settings.database_url if login == "api" else settings.jobs_database_url
     engine = make_engine(url, pool_size=settings.database_connections)
     _check_database(engine, "zen_login" if login == "api" else "zen_system")
-    library = read_catalogue()
+    library = shared_library()
     if library.problems:
         raise ServiceStartError(
             f"The catalogue has {len(library.problems)} problems, the first: "

@@ -79,6 +79,7 @@ def specimen_rows(tenant: UUID, slug: str) -> dict[str, dict[str, Any]]:
             "report_type": "VALUATION",
             "bank_type": "SBI",
             "source_type": "TENANT",
+            "contract": "{}",
             "requested_by": ids["user"],
             "created_at": at,
             "updated_at": at,

@@ -23,6 +23,8 @@ create table work_orders (
     ruleset text,
     profile text,
     parameters text not null default '{}',
+    -- The contract as it was last entered (contracts.contract.Contract), without computed values.
+    contract text not null,
     status text not null default 'DRAFT' check (status in ('DRAFT', 'EVIDENCE_PENDING',
         'DATA_PENDING', 'READY_FOR_RENDER', 'CLOSED', 'CANCELLED')),
     -- Counts every change of the work order, its contract, evidence and links: the ETag.
@@ -76,13 +78,15 @@ select app.append_only('bundle_parts');
 -- Immutable. A patch makes two: what was entered ('input': the contract alone) and what was computed
 -- ('output'). `parts` names every payload file of the bundle but the evidence files themselves, with
 -- the sha256 of its bytes; `bundle_digest` is the digest that the bundle has, or will have.
+-- `evidence` says, by the key of each piece, which item, document and stored object it is; the firm's
+-- logo has an empty key.
 create table snapshots (
     tenant_id uuid not null references tenants,
     work_order_id uuid not null,
     version integer not null check (version > 0),
     kind text not null check (kind in ('input', 'output')),
     contract text not null,
-    evidence text not null default '[]',
+    evidence text not null default '{}',
     readiness text,
     parts jsonb not null default '{}',
     bundle_digest text,

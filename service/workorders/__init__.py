@@ -1,0 +1,1 @@
+"""Work orders: a case on its way through the firm, and every state it was in."""

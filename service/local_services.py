@@ -213,6 +213,7 @@ def start_valkey(folder: Path, *, durable: bool = True, output: int | None = Non
             *("--unixsocketperm", "700"),
             *("--dir", str(home)),
             *("--daemonize", "no"),
+            *("--loglevel", "warning"),
             *("--pidfile", str(home / "valkey.pid")),
             # Every write goes to the append-only file, and none is dropped to make room.
             *("--appendonly", "yes"),

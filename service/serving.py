@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ from service.login_passwords import set_login_passwords
 from service.people.seeding import seed_demo
 from service.settings import (
     LOGIN_VARIABLES,
+    VARIABLES,
     Login,
     Settings,
     default_state_folder,
@@ -210,6 +212,20 @@ def _fill_in(environ: dict[str, str], running: Supervisor) -> None:
     environ["ZENOPS_SECRET_KEY"] = environ.get("ZENOPS_SECRET_KEY") or kept["secret_key"]
     if environ.get("ZENOPS_LISTEN") and not environ.get("ZENOPS_PUBLIC_URL"):
         environ["ZENOPS_PUBLIC_URL"] = f"http://{environ['ZENOPS_LISTEN']}"
+    _note_environment(folder / "service.env", environ)
+
+
+def _note_environment(path: Path, environ: Mapping[str, str]) -> None:
+    """Leave the settings for whoever runs another command beside this service: `. service.env`."""
+    lines = [
+        f"{variable.name}={shlex.quote(environ[variable.name])}\n"
+        for variable in VARIABLES
+        if environ.get(variable.name)
+    ]
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _kept_secrets(path: Path) -> dict[str, str]:
@@ -228,7 +244,7 @@ def _own_database(superuser_url: str) -> str:
     url = make_url(superuser_url)
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
-        if not connection.execute("select from pg_database where datname = 'zenops'").fetchone():
+        if not connection.execute("select 1 from pg_database where datname = 'zenops'").fetchone():
             connection.execute("create database zenops")
     return url.set(database="zenops").render_as_string(hide_password=False)
 

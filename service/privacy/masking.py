@@ -14,12 +14,15 @@ MASKED = "[masked]"
 
 #: A field is masked if one of the words of its name is among these.
 _SECRET_WORDS = frozenset(
-    "password passwords passwd pwd secret secrets token tokens authorization cookie cookies csrf"
-    " session credential credentials otp pin"
-    # What a person entered or a file holds.
-    " body form payload args query content contract evidence details before after reason note"
-    " comment aadhaar pan passport phone mobile address landmark latitude longitude coordinates"
-    " located lat lon lng exif filename borrower owner purchaser".split()
+    re.findall(
+        r"\w+",
+        "password passwords passwd pwd secret secrets token tokens authorization cookie cookies"
+        " csrf session credential credentials otp pin"
+        # What a person entered or a file holds.
+        " body form payload args query content contract evidence details before after"
+        " aadhaar pan passport phone mobile address landmark latitude longitude coordinates"
+        " located lat lon lng exif filename borrower owner purchaser",
+    )
 )
 #: Names with such a word that say nothing of the kind.
 _HARMLESS = frozenset({"token_id", "session_hours", "contract_version", "evidence_id"})

@@ -46,7 +46,7 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
     """
     url = settings.database_url if login == "api" else settings.jobs_database_url
     engine = make_engine(url, pool_size=settings.database_connections)
-    _check_database(engine, "zen_login" if login == "api" else "zen_system")
+    check_database(engine, "zen_login" if login == "api" else "zen_system")
     library = shared_library()
     if library.problems:
         raise ServiceStartError(
@@ -62,8 +62,12 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
     )
 
 
-def _check_database(engine: Engine, role: Role) -> None:
-    """Refuse a database that would not keep firms apart, or that is not the one we know."""
+def check_database(engine: Engine, role: Role) -> None:
+    """Refuse a database that would not keep firms apart, or that is not the one we know.
+
+    Raises:
+        ServiceStartError: it is so.
+    """
     if gaps := isolation_gaps(engine):
         raise ServiceStartError(
             "The database would not keep firms apart: "

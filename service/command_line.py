@@ -1,10 +1,11 @@
 """The command `zenops-service`: one sub-command for each process, and `serve` for all of them."""
 
+import contextlib
 import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
@@ -46,40 +47,44 @@ def _end_with(problems: tuple[str, ...]) -> NoReturn:
     raise SystemExit(WRONG_SETTINGS)
 
 
+@contextlib.contextmanager
+def _said_plainly() -> Iterator[None]:
+    """End the process with one line if it cannot start; 1 if it may be tried again."""
+    from sqlalchemy.exc import OperationalError
+
+    from service.bootstrap import ServiceStartError
+
+    try:
+        yield
+    except ServiceStartError as error:
+        _end_with((str(error),))
+    except OperationalError as error:
+        typer.echo(f"The database does not answer: {error.orig}", err=True)
+        raise SystemExit(1) from error
+
+
 def _run(module: str, login: Literal["api", "jobs"]) -> None:
     """Run a process until it is asked to end."""
     from service.bootstrap import make_service
 
     settings = settings_or_exit(login)
-    _refuse_open_database(settings, login)
-    importlib.import_module(module).run(make_service(settings, login=login))
-
-
-def _refuse_open_database(settings: Settings, login: Login) -> None:
-    """End the process if what keeps firms apart would not hold for its login.
-
-    In development it is only said.
-    """
-    from service.database.connections import make_engine
-    from service.database.migrating import isolation_gaps
-
-    engine = make_engine(
-        settings.database_url if login == "api" else settings.jobs_database_url, pool_size=1
-    )
-    gaps = isolation_gaps(engine)
-    engine.dispose()
-    problems = tuple(f"{LOGIN_VARIABLES[login]} would not keep firms apart: {gap}" for gap in gaps)
-    if problems and settings.is_production:
-        _end_with(problems)
-    for problem in problems:
-        typer.echo(problem, err=True)
+    with _said_plainly():
+        service = make_service(settings, login=login)
+    importlib.import_module(module).run(service)
 
 
 @app.command()
 def web() -> None:
     """Answer requests: API and pages. Ends on SIGTERM after the requests under way."""
+    from service.bootstrap import check_database
+    from service.database.connections import make_engine
+
     settings = settings_or_exit("api")
-    _refuse_open_database(settings, "api")
+    engine = make_engine(settings.database_url, pool_size=1)
+    with _said_plainly():
+        # Each of gunicorn's processes would find out by itself, and say it much less clearly.
+        check_database(engine, "zen_login")
+    engine.dispose()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:service.web_processes"]
     # gunicorn's processes count into files of this folder; it is new, so old counts are not kept.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="zenops-metrics-")
@@ -130,7 +135,8 @@ def migrate() -> None:
     from service.login_passwords import set_login_passwords
 
     settings = settings_or_exit("owner")
-    typer.echo(f"schema {set_up(settings.owner_database_url)}")
+    with _said_plainly():
+        typer.echo(f"schema {set_up(settings.owner_database_url)}")
     given = [os.environ.get(LOGIN_VARIABLES[login], "") for login in ("api", "jobs")]
     for name in set_login_passwords(settings.owner_database_url, filter(None, given)):
         typer.echo(f"password of {name} set")

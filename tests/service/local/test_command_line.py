@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from service.local_services import scratch_folder, start_postgres, start_valkey
 from service.login_passwords import set_login_passwords
+from service.settings import LOGIN_VARIABLES
 
 KEY = "4lQp0wz9Ct7Rk2Vb8Ys1Xm6Jh3Gd5Nf-Eu_Ao"
 PASSWORD = "v8Kq2Zt5Lw9Xr3Bn"
@@ -116,15 +117,42 @@ def test_no_password_is_in_the_servers_log(environ, servers):
 
 
 @pytest.mark.parametrize("process", ["web", "worker"])
-def test_production_refuses_a_login_that_could_see_past_row_level_security(environ, process):
-    production = environ | {"ZENOPS_MODE": "production"}
+def test_no_process_starts_with_a_login_that_could_see_past_row_level_security(environ, process):
     owner = environ["OWNER_DATABASE_URL"]
 
-    ended = run(production | {"DATABASE_URL": owner, "JOBS_DATABASE_URL": owner}, process)
+    ended = run(environ | {"DATABASE_URL": owner, "JOBS_DATABASE_URL": owner}, process)
 
     assert ended.returncode == 2
-    login = "DATABASE_URL" if process == "web" else "JOBS_DATABASE_URL"
-    assert f"{login} would not keep firms apart: postgres is a superuser" in ended.stderr
+    assert "would not keep firms apart: postgres is a superuser" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("process", ["web", "worker"])
+def test_no_process_starts_before_the_database_was_migrated(environ, servers, process):
+    with psycopg.connect(plain(servers[0].url), autocommit=True) as connection:
+        connection.execute(f"create database empty_{process}")
+        connection.execute(f"grant connect on database empty_{process} to zen_api, zen_jobs")
+    empty = environ | {
+        name: make_url(environ[name]).set(database=f"empty_{process}").render_as_string()
+        for name in ("DATABASE_URL", "JOBS_DATABASE_URL")
+    }
+
+    ended = run(empty, process)
+
+    assert ended.returncode == 2
+    assert "Run `zenops-service migrate`." in ended.stderr
+
+
+@pytest.mark.parametrize("process", ["web", "worker", "migrate"])
+def test_a_database_that_is_away_is_said_in_one_line_without_a_password(environ, process):
+    away = f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/zenops"
+
+    ended = run(environ | dict.fromkeys(LOGIN_VARIABLES.values(), away), process)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The database does not answer: ")
+    assert "Traceback" not in ended.stderr
+    assert PASSWORD not in ended.stderr
 
 
 def test_production_serve_starts_no_server_and_makes_up_no_secret(environ, tmp_path):

@@ -66,8 +66,10 @@ def _said_plainly() -> Iterator[None]:
 def _run(module: str, login: Literal["api", "jobs"]) -> None:
     """Run a process until it is asked to end."""
     from service.bootstrap import make_service
+    from service.telemetry.logs import configure_logs
 
     settings = settings_or_exit(login)
+    configure_logs(settings, module.rpartition(".")[2])
     with _said_plainly():
         service = make_service(settings, login=login)
     importlib.import_module(module).run(service)

@@ -7,6 +7,7 @@ from flask import Flask
 from service.api.application import create_app
 from service.bootstrap import make_service
 from service.settings import read_settings
+from service.telemetry.logs import configure_logs
 
 
 def application() -> Flask:
@@ -18,4 +19,5 @@ def application() -> Flask:
     settings, problems = read_settings(os.environ, logins=("api",))
     if settings is None:
         raise ValueError("\n".join(problems))
+    configure_logs(settings, "web")
     return create_app(make_service(settings, login="api"))

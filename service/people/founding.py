@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,16 +14,24 @@ from contracts.canonical_json import canonical_json
 from contracts.case import Firm
 from service.actor import Actor
 from service.audit.events import record
-from service.database.connections import become
 from service.errors import FieldError, ServiceError, conflict
 from service.identifiers import new_id
-from service.people.login_role import as_login
+from service.people.acting import as_login, in_tenant
 from service.people.passwords import hash_password
 from service.people.roles import TenantKind
 from service.people.signing_in import is_email, normal_email
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+_SLUG = re.compile(r"[a-z][a-z0-9-]{1,62}")
+_NEW_TENANT = text(
+    "insert into tenants (tenant_id, slug, name, kind, created_at)"
+    " values (:tenant, :slug, :name, :kind, :at) on conflict (slug) do nothing"
+)
+_NEW_SETTINGS = text(
+    "insert into firm_settings (tenant_id, firm, updated_at) values (:tenant, :firm, :at)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def found_firm(
     """Make a tenant with its settings.
 
     Args:
-        connection: as zen_studio; afterwards it names the new tenant.
+        connection: as zen_studio.
         actor: who founds it; the event goes into the new tenant's record.
         slug: short name, unique.
         name: as people call it.
@@ -67,42 +76,39 @@ def found_firm(
         at: the instant.
 
     Raises:
-        ServiceError: 409 SLUG_TAKEN.
+        ServiceError: 409 SLUG_TAKEN; 422, the short name or the name cannot be one.
     """
+    if not (_SLUG.fullmatch(slug) and 0 < len(name) <= 200):
+        raise ServiceError(
+            422,
+            "VALIDATION_FAILED",
+            "Some fields are not as they have to be",
+            "A short name has small letters, digits and hyphens, a letter first; "
+            "a name has 1 to 200 characters.",
+        )
     made = Founded(new_id(), slug)
-    become(
-        connection,
-        "zen_studio",
-        tenant_id=made.tenant_id,
-        user_id=actor.user_id,
-        audience="studio",
-    )
-    inserted = connection.execute(
-        text(
-            "insert into tenants (tenant_id, slug, name, kind, created_at)"
-            " values (:tenant, :slug, :name, :kind, :at) on conflict (slug) do nothing"
-        ),
-        {"tenant": made.tenant_id, "slug": slug, "name": name, "kind": kind, "at": at},
-    ).rowcount
-    if not inserted:
-        raise conflict("SLUG_TAKEN", "There is a firm of this short name", "Choose another slug.")
-    connection.execute(
-        text(
-            "insert into firm_settings (tenant_id, firm, updated_at) values (:tenant, :firm, :at)"
-        ),
-        {
-            "tenant": made.tenant_id,
-            "firm": canonical_json(letterhead or Firm(name=name)).decode(),
-            "at": at,
-        },
-    )
-    record(
-        connection,
-        replace(actor, tenant_id=made.tenant_id),
-        "people:firm:founded",
-        subject=("tenant", made.tenant_id),
-        after={"slug": slug, "name": name, "kind": kind},
-    )
+    row = {"tenant": made.tenant_id, "slug": slug, "name": name, "kind": kind, "at": at}
+    with in_tenant(connection, made.tenant_id):
+        inserted = connection.execute(_NEW_TENANT, row).rowcount
+        if not inserted:
+            raise conflict(
+                "SLUG_TAKEN", "There is a firm of this short name", "Choose another slug."
+            )
+        connection.execute(
+            _NEW_SETTINGS,
+            {
+                "tenant": made.tenant_id,
+                "firm": canonical_json(letterhead or Firm(name=name)).decode(),
+                "at": at,
+            },
+        )
+        record(
+            connection,
+            replace(actor, tenant_id=made.tenant_id),
+            "people:firm:founded",
+            subject=("tenant", made.tenant_id),
+            after={"slug": slug, "name": name, "kind": kind},
+        )
     return made
 
 

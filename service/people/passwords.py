@@ -63,8 +63,9 @@ def verify_password(kept: str | None, password: str) -> bool:
 
     One verification is made in every case, also where nothing was kept.
     """
+    typed = _normal(password[: 2 * password_rules().longest])
     try:
-        is_right = HASHER.verify(kept or NOBODYS, _normal(password))
+        is_right = HASHER.verify(kept or NOBODYS, typed)
     except (VerificationError, InvalidHashError):
         return False
     return is_right and kept is not None
@@ -81,7 +82,9 @@ def check_password(password: str, *, email: str = "", field: str = "password") -
     Raises:
         ServiceError: 422, with what is wrong with it.
     """
-    if why := _weakness(_normal(password), email):
+    # What has more characters before they are composed than `verify_password` reads is too long.
+    normal = _normal(password) if len(password) <= 2 * password_rules().longest else password
+    if why := _weakness(normal, email):
         raise ServiceError(
             422,
             "PASSWORD_REFUSED",

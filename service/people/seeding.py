@@ -17,6 +17,7 @@ from service.audit.events import record
 from service.database.connections import transaction
 from service.errors import ServiceError
 from service.identifiers import new_id
+from service.people.acting import in_tenant
 from service.people.founding import Founded, add_person, found_firm, founder
 from service.people.roles import TenantKind, the_roles
 
@@ -148,10 +149,6 @@ def create_user(engine: Engine, *, firm: str, email: str, name: str, role: str) 
                 "This role may not log in there",
                 f"A tenant of kind {kind} has no {role}.",
             )
-        connection.execute(
-            text("select set_config('app.tenant_id', :tenant, true)"),
-            {"tenant": str(tenant.tenant_id)},
-        )
         founded = Founded(tenant.tenant_id, tenant.slug)
         return _person(connection, founded, email, name, role, allowed[0])[1]
 
@@ -195,15 +192,16 @@ def _person(
     connection: Connection, founded: Founded, email: str, name: str, role: str, audience: str
 ) -> tuple[UUID, Credentials]:
     password = secrets.token_urlsafe(15)
-    user_id = add_person(
-        connection,
-        _installation(founded.tenant_id),
-        email=email,
-        name=name,
-        roles=(role,),
-        password=password,
-        at=clock.now(),
-    )
+    with in_tenant(connection, founded.tenant_id):
+        user_id = add_person(
+            connection,
+            _installation(founded.tenant_id),
+            email=email,
+            name=name,
+            roles=(role,),
+            password=password,
+            at=clock.now(),
+        )
     return user_id, Credentials(email, password, role, audience, founded.slug)
 
 
@@ -215,29 +213,30 @@ def _register_valuer(
     assert valuer is not None
     at = clock.now()
     valuer_id = new_id()
-    connection.execute(
-        text(
-            "insert into valuers (tenant_id, valuer_id, user_id, name, qualifications, designation,"
-            " registration, registration_valid_until, may_sign, created_at, updated_at)"
-            " values (:tenant, :valuer, :person, :name, :qualifications, :designation,"
-            " :registration, :until, true, :at, :at)"
-        ),
-        {
-            "tenant": founded.tenant_id,
-            "valuer": valuer_id,
-            "person": user_id,
-            "name": valuer.name,
-            "qualifications": valuer.qualifications,
-            "designation": valuer.designation,
-            "registration": valuer.registration,
-            "until": at.date().replace(year=at.year + 2, day=1),
-            "at": at,
-        },
-    )
-    record(
-        connection,
-        _installation(founded.tenant_id),
-        "registers:valuer:added",
-        subject=("valuer", valuer_id),
-        after={"name": valuer.name, "registration": valuer.registration},
-    )
+    with in_tenant(connection, founded.tenant_id):
+        connection.execute(
+            text(
+                "insert into valuers (tenant_id, valuer_id, user_id, name, qualifications, designation,"
+                " registration, registration_valid_until, may_sign, created_at, updated_at)"
+                " values (:tenant, :valuer, :person, :name, :qualifications, :designation,"
+                " :registration, :until, true, :at, :at)"
+            ),
+            {
+                "tenant": founded.tenant_id,
+                "valuer": valuer_id,
+                "person": user_id,
+                "name": valuer.name,
+                "qualifications": valuer.qualifications,
+                "designation": valuer.designation,
+                "registration": valuer.registration,
+                "until": at.date().replace(year=at.year + 2, day=1),
+                "at": at,
+            },
+        )
+        record(
+            connection,
+            _installation(founded.tenant_id),
+            "registers:valuer:added",
+            subject=("valuer", valuer_id),
+            after={"name": valuer.name, "registration": valuer.registration},
+        )

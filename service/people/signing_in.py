@@ -21,9 +21,9 @@ from service.database.connections import become, transaction
 from service.errors import ServiceError, conflict, forbidden, not_found
 from service.identifiers import new_id
 from service.people import passwords
+from service.people.acting import as_login, put
 from service.people.attempts import address_counted, count_attempt, give_back
 from service.people.limits import SESSION_IDLE, TOUCH_EVERY
-from service.people.login_role import as_login, put
 from service.people.roles import LoginAudience, capabilities_of, roles_for
 from service.people.tokens import is_token_shaped, keyed_digest, make_token, token_digest
 
@@ -229,7 +229,8 @@ def log_in(
             choose from, once the password was right; 429 or 503 as `count_attempt` says.
     """
     at = at or clock.now()
-    email = normal_email(email)
+    # What is no address at all is an unknown one, and costs the same work.
+    email = normal_email(email) if is_email(normal_email(email)) else ""
     counted = count_attempt(
         service, {"login_email": email, "login_address": address_counted(address)}
     )
@@ -450,3 +451,15 @@ def session_cookie(service: Service, request: Request) -> str | None:
 def csrf_token(service: Service, session: str) -> str:
     """What a page's forms send along, to prove that they came from a page of this session."""
     return keyed_digest(service.settings.secret_key, "csrf", session)
+
+
+def client_address(service: Service, request: Request) -> str:
+    """Where a request came from.
+
+    X-Forwarded-For counts only as far as our own proxies wrote it: each of them adds one address at
+    the end, and whatever stands further left was sent by the caller and may be invented.
+    """
+    hops = service.settings.trusted_proxies
+    written = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    chain = [*(part for part in written if part), request.remote_addr or ""]
+    return chain[max(-len(chain), -1 - hops)]

@@ -64,6 +64,7 @@ create table access_tokens (
     audience text not null check (audience in ('web', 'studio', 'portal', 'service')),
     label text,
     scopes text[],
+    created_by uuid references users,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     last_used_at timestamptz,
@@ -81,7 +82,7 @@ create policy login_insert on access_tokens for insert to zen_login
     with check (token_sha256 = (select app.token_sha256()));
 create policy login_update on access_tokens for update to zen_login
     using (token_sha256 = (select app.token_sha256()) or user_id = (select app.user_id()));
-grant select (tenant_id, token_id, kind, user_id, audience, label, scopes, created_at, expires_at,
+grant select (tenant_id, token_id, kind, user_id, audience, label, scopes, created_by, created_at, expires_at,
               last_used_at, revoked_at), insert, update (revoked_at)
     on access_tokens to zen_web, zen_studio;
 create policy web_select on access_tokens for select to zen_web

@@ -1,4 +1,4 @@
-"""Steps aside into the role zen_login, which alone sees passwords and token digests."""
+"""Steps aside for a moment: into the role zen_login, or to another tenant of the studio."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def as_login(
     user_id: UUID | None = None,
     email: str = "",
 ) -> Iterator[None]:
-    """Act as zen_login for one person or address inside the block, then as before.
+    """Act inside the block as zen_login, which alone sees passwords and token digests.
 
-    After an exception the transaction is of no use any more, so nothing is put back.
+    It sees them for one person or address. After an exception the transaction is of no use any more, so nothing is put back.
     """
     before = {name: setting(connection, name) for name in _SETTINGS}
     put(connection, "role", "zen_login")
@@ -37,6 +37,15 @@ def as_login(
     yield
     for name in _SETTINGS:
         put(connection, name, before[name])
+
+
+@contextlib.contextmanager
+def in_tenant(connection: Connection, tenant_id: UUID) -> Iterator[None]:
+    """Mean another tenant's rows inside the block; the role's policies say whether that helps."""
+    before = setting(connection, "app.tenant_id")
+    put(connection, "app.tenant_id", str(tenant_id))
+    yield
+    put(connection, "app.tenant_id", before)
 
 
 def setting(connection: Connection, name: str) -> str:

@@ -10,6 +10,7 @@ create table packs (
     family text not null,
     status text not null
         check (status in ('generating', 'generated', 'failed', 'superseded', 'withdrawn')),
+    -- What its own snapshot says; decides how many valuers must sign.
     fair_market_value numeric,
     replaces_pack_id uuid,
     replaces_reason text,
@@ -18,6 +19,7 @@ create table packs (
     created_at timestamptz not null,
     generated_at timestamptz,
     ended_at timestamptz,
+    end_reason text,
     primary key (tenant_id, pack_id),
     unique (tenant_id, work_order_id, version),
     foreign key (tenant_id, work_order_id) references work_orders,
@@ -52,14 +54,17 @@ create table pack_artifacts (
 select app.protect_table('pack_artifacts', web => 'select', studio => 'select', worker => 'select, insert');
 select app.append_only('pack_artifacts');
 
--- A registered valuer's word on one bundle's digest. A new pack has none.
+-- A registered valuer's word on one bundle's digest, with the registration as it was on that day.
+-- A new pack has none.
 create table sign_offs (
     tenant_id uuid not null references tenants,
     sign_off_id uuid not null,
     pack_id uuid not null,
     bundle_digest text not null check (bundle_digest ~ '^[0-9a-f]{64}$'),
     valuer_id uuid not null,
+    valuer_name text not null,
     registration text not null,
+    registration_valid_until date,
     signed_by uuid not null references users,
     signed_at timestamptz not null,
     primary key (tenant_id, sign_off_id),

@@ -1,0 +1,71 @@
+"""What becomes of a pack whose job was given up, and of one whose job an operator starts again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from service.audit.events import record
+from service.packs import records
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from service.jobs.job import Operation
+    from service.packs.records import Pack
+
+#: What is told of a pack that will not come, in the transaction that says so: whatever was held for
+#: it is freed here. Called with a worker's connection and the pack as it was.
+ON_PACK_FAILED: tuple[Callable[[Connection, Pack], None], ...] = ()
+
+
+def fail_pack(connection: Connection, operation: Operation) -> None:
+    """Call a pack failed whose bundle or report will not come, and free what was held for it.
+
+    Called in the transaction that gives the operation up; a pack that no longer stands stays so.
+    """
+    pack = _pack_of(connection, operation)
+    if pack.status != "generating":
+        return
+    connection.execute(
+        text(
+            "update packs set status = 'failed', failure = :reason"
+            " where tenant_id = :tenant and pack_id = :pack"
+        ),
+        {"reason": operation.reason, "tenant": pack.tenant_id, "pack": pack.pack_id},
+    )
+    record(
+        connection,
+        operation.actor,
+        "pack:version:failed",
+        subject=("pack", pack.pack_id),
+        work_order_id=pack.work_order_id,
+        reason=operation.reason,
+        before={"status": pack.status},
+        after={"status": "failed", "version": pack.version},
+    )
+    for told in ON_PACK_FAILED:
+        told(connection, pack)
+
+
+def resume_pack(connection: Connection, operation: Operation) -> None:
+    """Call a failed pack generating again, because its job begins anew.
+
+    Called in the transaction in which an operator has the dead operation start again.
+    """
+    connection.execute(
+        text(
+            "update packs set status = 'generating', failure = null"
+            " where tenant_id = :tenant and pack_id = :pack and status = 'failed'"
+        ),
+        {"tenant": operation.tenant_id, "pack": operation.subject_id},
+    )
+
+
+def _pack_of(connection: Connection, operation: Operation) -> Pack:
+    assert operation.subject_id is not None, "the jobs of a pack name it"
+    pack = records.pack_by_id(connection, operation.tenant_id, operation.subject_id, locked=True)
+    assert pack is not None, "packs are never removed"
+    return pack

@@ -375,7 +375,7 @@ _SAVE = text(
     " source_ref_id = :source_ref_id, assignment_id = :assignment_id, valuer_id = :valuer_id,"
     " ruleset = :ruleset, profile = :profile, parameters = :parameters, contract = :contract,"
     " status = :status, version = :version, snapshot_version = :snapshot_version,"
-    " pack_version = :pack_version, current_pack_id = :current_pack_id, is_ready = :is_ready,"
+    " is_ready = :is_ready,"
     " completeness_score = :completeness_score, missing = :missing,"
     " fair_market_value = :fair_market_value, search = :search, updated_at = :updated_at"
     " where tenant_id = :tenant_id and work_order_id = :work_order_id"

@@ -106,7 +106,9 @@ _FIND = (
     f"select {columns_of(WorkOrder)}"  # noqa: S608 - names of our own
     " from work_orders where tenant_id = :tenant and work_order_id = :id"
 )
-_FIND_ONE, _LOCK_ONE = text(_FIND), text(f"{_FIND} for update")
+# The key never changes: a job that adds an operation or a row naming this work order need not wait,
+# and so cannot be waited for in turn.
+_FIND_ONE, _LOCK_ONE = text(_FIND), text(f"{_FIND} for no key update")
 
 
 def find(connection: Connection, tenant_id: UUID, work_order_id: UUID) -> WorkOrder:

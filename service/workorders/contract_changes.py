@@ -1,0 +1,102 @@
+"""What differs between two contracts, field by field, and for which of it a reason is demanded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from contracts.canonical_json import to_plain
+from contracts.contract import Coordinates, Row
+from contracts.quantities import Quantity, QuantityField
+from contracts.shapes import alternatives, is_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contracts.contract import Contract
+
+#: Kinds of measure that a report's value rests on: changing one that was there needs a reason.
+#: A field added to the contract with one of these kinds is among them by itself.
+GUARDED_KINDS = frozenset({"money", "rate", "area", "measure"})
+#: Parts of the contract whose plain numbers do as well.
+GUARDED_PARTS: tuple[type[Any], ...] = (Coordinates,)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that differs: its path as people write it, `property.floors[house].rate`.
+
+    `before` and `after` are as JSON holds them, None where there is nothing. `guarded` says that
+    the field is a value, rate, area or coordinate.
+    """
+
+    path: str
+    before: Any
+    after: Any
+    guarded: bool
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it alters or removes something that a report's value rests on."""
+        return self.guarded and self.before is not None
+
+
+def changes_between(old: Contract, new: Contract) -> tuple[Change, ...]:
+    """The fields that differ, in the order of their paths."""
+    before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    differing = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    return tuple(
+        Change(
+            path,
+            to_plain(before[path][0]) if path in before else None,
+            to_plain(after[path][0]) if path in after else None,
+            guarded=(before.get(path) or after[path])[1],
+        )
+        for path in differing
+    )
+
+
+def _leaves(
+    part: Any, path: str, *, guarded: bool = False
+) -> Iterator[tuple[str, tuple[Any, bool]]]:
+    """Each field that says something, with its value and whether it is guarded."""
+    kind: Any = type(part)
+    if is_model(kind):
+        inside = guarded or isinstance(part, GUARDED_PARTS)
+        for name in kind.model_fields:
+            # Results are no entries, and who wrote a contract is no fact of it.
+            value = None if not path and name in _NOT_ENTERED else getattr(part, name)
+            if value is not None:
+                below = f"{path}.{name}" if path else name
+                yield from _leaves(value, below, guarded=inside or _is_guarded(kind, name))
+    elif isinstance(part, tuple) and part and all(is_model(type(row)) for row in part):
+        for number, row in enumerate(part, 1):
+            name = row.id if isinstance(row, Row) and row.id else number
+            yield from _leaves(row, f"{path}[{name}]", guarded=guarded)
+    elif isinstance(part, tuple) and part and all(isinstance(one, Quantity) for one in part):
+        for number, one in enumerate(part, 1):
+            yield f"{path}[{number}]", (one, guarded)
+    elif isinstance(part, dict) and part:
+        for key, value in part.items():
+            yield from _leaves(value, f"{path}.{key}", guarded=guarded)
+    else:
+        yield path, (part, guarded)
+
+
+_NOT_ENTERED = frozenset({"computed_values", "audit"})
+
+
+@cache
+def _is_guarded(model: Any, name: str) -> bool:
+    field = model.model_fields[name]
+    shapes = list(alternatives(field.annotation, tuple(field.metadata)))
+    # A tuple of rates guards its entries.
+    for base, _ in tuple(shapes):
+        for inner in getattr(base, "__args__", ()):
+            shapes += alternatives(inner)
+    return any(
+        isinstance(said, QuantityField) and said.kind in GUARDED_KINDS
+        for _, metadata in shapes
+        for said in metadata
+    )

@@ -11,21 +11,24 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+import psycopg
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.jobs.failures import place
+
 LONGEST_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
 #: What a server that is away, restarting or slow raises; anything else is a fault of ours.
-AWAY = (SQLAlchemyError, RedisError, OSError)
+AWAY = (SQLAlchemyError, psycopg.Error, RedisError, OSError)
 
 log = structlog.get_logger("zenops.jobs")
 
 
-def stop_on_signals() -> threading.Event:
+def stop_on_signals(stop: threading.Event | None = None) -> threading.Event:
     """An event that SIGTERM or SIGINT sets; for a process's main thread."""
-    stop = threading.Event()
+    stop = stop or threading.Event()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -44,19 +47,20 @@ def go_round(name: str, one_round: Callable[[], float], stop: threading.Event) -
         stop: ends the loop, also while it waits.
     """
     failures = 0
-    log.info(f"{name}.started")
+    told = log.bind(process=name)
+    told.info("process.started")
     while not stop.is_set():
         try:
             wait = one_round()
         except AWAY as error:
             wait = min(_FIRST_WAIT_S * 2**failures, LONGEST_WAIT_S)
             failures += 1
-            log.warning(f"{name}.round_failed", error=type(error).__name__, again_in=round(wait, 1))
+            told.warning("round.server_away", error=type(error).__name__, again_in=round(wait, 1))
         except Exception as error:  # noqa: BLE001 - one bad row must not end the process
             wait = LONGEST_WAIT_S
             failures += 1
-            log.exception(f"{name}.fault", error=type(error).__name__)
+            told.error("round.fault", error=type(error).__name__, at=place(error))
         else:
             failures = 0
         stop.wait(wait)
-    log.info(f"{name}.stopped")
+    told.info("process.stopped")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import redis
 from redis.backoff import NoBackoff
@@ -43,7 +44,7 @@ class OperationJob(Job):
 
     def restore(self, raw_data: Any) -> None:
         """Read a job from Valkey, without what no job of ours has."""
-        super().restore(raw_data)  # type: ignore[no-untyped-call]
+        super().restore(raw_data)
         self._success_callback_name = None
         self._failure_callback_name = None
         self._stopped_callback_name = None
@@ -60,10 +61,7 @@ class OperationJob(Job):
         Raises:
             NotAllowed: the job names another, or has other arguments than an operation's.
         """
-        if self.func_name != ALLOWED or self.instance is not None or self.kwargs:
-            raise NotAllowed("the queue may only run operations")
-        if not _are_ids(self.args):
-            raise NotAllowed("an operation is a tenant, an id and a generation")
+        operation_of(self)
         # Imported when needed: dispatchers push jobs and never run one.
         from service.jobs.running import run_operation  # noqa: PLC0415
 
@@ -108,15 +106,17 @@ def push(queue: Queue, outgoing: Sequence[Outgoing]) -> None:
     )
 
 
-def _are_ids(arguments: Any) -> bool:
-    if not isinstance(arguments, list) or len(arguments) != 3:
-        return False
-    tenant, operation, generation = arguments
-    return (
-        isinstance(tenant, str)
-        and isinstance(operation, str)
-        and read_id(tenant) is not None
-        and read_id(operation) is not None
-        and isinstance(generation, int)
-        and not isinstance(generation, bool)
-    )
+def operation_of(job: Job) -> tuple[UUID, UUID, int]:
+    """The tenant, the operation and the generation that a job stands for.
+
+    Raises:
+        NotAllowed: it is something else.
+    """
+    if job.func_name != ALLOWED or job.instance is not None or job.kwargs:
+        raise NotAllowed("the queue may only run operations")
+    match job.args:
+        case [str() as tenant, str() as operation, int() as generation]:
+            tenant_id, operation_id = read_id(tenant), read_id(operation)
+            if tenant_id is not None and operation_id is not None:
+                return tenant_id, operation_id, generation
+    raise NotAllowed("an operation is a tenant, an id and a generation")

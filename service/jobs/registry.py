@@ -51,7 +51,22 @@ class Kind:
 
 
 #: The allow-list: nothing else is put into the outbox, and nothing else runs.
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "pack.bundle": Kind(
+        "service.packs.making:make_bundle",
+        timeout_seconds=600,
+        on_dead="service.packs.failing:fail_pack",
+        on_retry="service.packs.failing:resume_pack",
+    ),
+    "pack.render": Kind(
+        "service.packs.making:print_report",
+        timeout_seconds=300,
+        on_dead="service.packs.failing:fail_pack",
+        on_retry="service.packs.failing:resume_pack",
+    ),
+    # A pack is whole without its PDF: what goes wrong here is the operation's own matter.
+    "pack.pdf": Kind("service.packs.making:print_pdf", max_attempts=3, timeout_seconds=900),
+}
 
 
 @cache

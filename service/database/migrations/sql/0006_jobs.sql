@@ -59,17 +59,20 @@ create table ticks (
     task text not null,
     slot timestamptz not null,
     created_at timestamptz not null,
+    -- Until then the scheduler that made the row is at work; after it another may begin anew.
+    claimed_until timestamptz not null,
     finished_at timestamptz,
     outcome text,
     primary key (task, slot)
 );
 alter table ticks enable row level security;
 alter table ticks force row level security;
-grant select, insert, update on ticks to zen_system;
+grant select, insert, update, delete on ticks to zen_system;
 grant select on ticks to zen_backup;
 create policy system_select on ticks for select to zen_system using (true);
 create policy system_insert on ticks for insert to zen_system with check (true);
 create policy system_update on ticks for update to zen_system using (true) with check (true);
+create policy system_delete on ticks for delete to zen_system using (true);
 
 -- Wakes the dispatcher when the causing transaction commits.
 create function app.announce_operation() returns trigger language plpgsql set search_path = '' as $$

@@ -44,6 +44,12 @@ def public(view: View) -> View:
     return view
 
 
+def with_signed_address(view: View) -> View:
+    """Declare that whoever has a signed, short-lived address may send a file to it."""
+    view.access = Access(is_public=True, takes_files=True)  # type: ignore[attr-defined]
+    return view
+
+
 def access_of(view: Any) -> Access | None:
     """What a view declares; None is a programmer's mistake, which a test finds."""
     found = getattr(view, "access", None)

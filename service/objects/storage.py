@@ -28,6 +28,7 @@ from obstore.store import S3Store
 
 from factory.whole_files import replacing
 from service.errors import ServiceError
+from service.jobs.crashpoints import crashpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,10 +277,12 @@ def _put_file(folder: Path, key: str, source: BinaryIO) -> Stored:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
+        crashpoint("object-after-write")
         sums = Stored(digest.hexdigest(), count)
         try:
             # A second name for the file: refused if the name is taken, whoever comes first.
             path.hardlink_to(partial)
+            crashpoint("object-after-rename")
         except FileExistsError:
             _check_same(Objects(folder), key, sums)
     finally:

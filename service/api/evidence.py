@@ -1,0 +1,489 @@
+"""Routes about documents, and about the evidence that they are in a work order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flask import Response, request
+from flask_openapi import APIBlueprint, Tag
+from pydantic import ValidationError
+
+from service.api.access import access, public, with_signed_address
+from service.api.answers import answer, etag
+from service.api.failures import validation_failed
+from service.api.request_life import current, the_service
+from service.api.requests import wanted_version
+from service.database.connections import transaction
+from service.errors import FieldError, ServiceError, not_found
+from service.evidence import checklist, documents, field_links, items, records, uploads
+from service.evidence.file_names import disposition
+from service.evidence.limits import limits
+from service.evidence.shapes import (
+    ConfirmUpload,
+    DocumentAnswer,
+    DocumentChange,
+    DocumentFilter,
+    DocumentList,
+    DocumentPath,
+    DocumentTags,
+    Ending,
+    EvidenceLink,
+    EvidenceList,
+    EvidencePath,
+    EvidenceProfiles,
+    FieldLinkChanges,
+    FieldLinks,
+    PresignedDownload,
+    PresignedUpload,
+    PresignUpload,
+    ProfileChoice,
+    ReceivedFile,
+    Signature,
+    UploadAddress,
+    UploadForm,
+    WorkOrderPath,
+)
+from service.evidence.signed_addresses import read_signature, sign
+from service.identifiers import read_id
+from service.objects import storage
+from service.workorders import evaluating
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import FileStorage
+
+    from service.objects.storage import Objects
+    from service.workorders.records import WorkOrder
+
+api = APIBlueprint("evidence", __name__, url_prefix="/v1", abp_tags=[Tag(name="evidence")])
+
+#: Whoever looks after a firm's work: its people, its programs, and the studio.
+OPERATORS = ("web", "service", "studio")
+#: The portal's people bring papers, and see those that they brought.
+WITH_PORTAL = (*OPERATORS, "portal")
+_UPLOAD = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                **UploadForm.model_json_schema(),
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    **UploadForm.model_json_schema()["properties"],
+                },
+                "required": ["file"],
+            }
+        }
+    },
+}
+_BYTES = {"required": True, "content": {"application/octet-stream": {}}}
+_FILE = {"description": "The file", "content": {"application/octet-stream": {}}}
+
+
+@api.post(
+    "/files/upload",
+    summary="Upload a file in one request",
+    request_body=_UPLOAD,
+    responses={201: DocumentAnswer},
+)
+@access("documents.write", audiences=WITH_PORTAL, takes_files=True)
+def upload_file() -> Response:
+    """A form with the part `file`, and what is said of it in further fields.
+
+    The file is opened before it counts. `duplicates` tells where the firm has the same file, or a
+    picture that looks the same; that is a warning and stops nothing.
+    """
+    now = current()
+    file, form = _form()
+    document_id = uploads.take(
+        now.connection,
+        now.actor,
+        now.service,
+        form,
+        file.stream,
+        filename=form.filename or file.filename or "",
+        sha256=form.sha256,
+    )
+    found = documents.show(now.connection, now.actor, document_id)
+    return answer(found, status=201, headers=etag(found.version))
+
+
+@api.post(
+    "/files/presign-upload",
+    summary="Announce a file and get the address to send it to",
+    responses={201: PresignedUpload},
+)
+@access("documents.write", audiences=WITH_PORTAL)
+def presign_upload(body: PresignUpload) -> Response:
+    """A pending document. PUT the bytes to the address within its time, then confirm."""
+    now = current()
+    made = uploads.announce(
+        now.connection,
+        now.actor,
+        now.service,
+        body,
+        filename=body.filename,
+        content_type=body.content_type,
+        size=body.size_bytes,
+        sha256=body.sha256,
+    )
+    upload = UploadAddress(url=made.url, expiresAt=made.expires_at)
+    return answer(
+        PresignedUpload(document_id=made.document_id, storage_key=made.object_key, upload=upload),
+        status=201,
+    )
+
+
+@api.put(
+    "/files/<document_id>/content",
+    summary="Send the bytes of an announced file",
+    request_body=_BYTES,
+    responses={200: ReceivedFile},
+)
+@with_signed_address
+def put_content(path: DocumentPath, query: Signature) -> Response:
+    """The address comes from presign-upload; nothing else is needed, and it serves this file only."""
+    service = the_service()
+    document_id = _id(path.document_id)
+    signed = read_signature(service.settings, "upload", document_id, query.token)
+    stored = uploads.receive(service, signed.tenant_id, document_id, request.stream)
+    return answer(
+        ReceivedFile(document_id=document_id, size_bytes=stored.size, sha256=stored.sha256)
+    )
+
+
+@api.post(
+    "/files/confirm-upload",
+    summary="Have a file that has arrived looked at and counted",
+    responses={200: DocumentAnswer},
+)
+@access("documents.write", audiences=WITH_PORTAL)
+def confirm_upload(body: ConfirmUpload) -> Response:
+    """Confirmed once more, the answer is the same. A file that is refused may be sent again."""
+    now = current()
+    uploads.confirm(
+        now.connection,
+        now.actor,
+        now.service,
+        body.document_id,
+        size=body.size_bytes,
+        sha256=body.sha256,
+    )
+    return _document(body.document_id)
+
+
+@api.get(
+    "/files/<document_id>/presign-download",
+    summary="An address that gives the file for a short time without a login",
+    responses={200: PresignedDownload},
+)
+@access("documents.read", audiences=WITH_PORTAL)
+def presign_download(path: DocumentPath) -> Response:
+    """The file always comes from here, so that it is saved and never shown as a page."""
+    now = current()
+    row = documents.open_document(now.connection, now.actor, _id(path.document_id))
+    settings = now.service.settings
+    token, until = sign(
+        settings, "download", now.actor.tenant_id, row.document_id, seconds=limits().address_seconds
+    )
+    url = f"{settings.public_url}/v1/files/{row.document_id}/download?token={token}"
+    return answer(PresignedDownload(url=url, expiresAt=until))
+
+
+@api.get("/files/<document_id>/content", summary="Download a file", responses={200: _FILE})
+@access("documents.read", audiences=WITH_PORTAL)
+def get_content(path: DocumentPath) -> Response:
+    """The bytes as they were uploaded. Who opens identity papers is written down."""
+    now = current()
+    row = documents.open_document(now.connection, now.actor, _id(path.document_id))
+    return _file(now.service.objects, row)
+
+
+@api.get(
+    "/files/<document_id>/download",
+    summary="Download a file with a signed address",
+    responses={200: _FILE},
+)
+@public
+def get_signed(path: DocumentPath, query: Signature) -> Response:
+    """The address comes from presign-download; a document that was deleted since is not given."""
+    service = the_service()
+    document_id = _id(path.document_id)
+    signed = read_signature(service.settings, "download", document_id, query.token)
+    with transaction(service.engine, role="zen_web", tenant_id=signed.tenant_id) as connection:
+        row = records.find_document(connection, signed.tenant_id, document_id)
+    if row is None or row.status != "uploaded":
+        raise not_found()
+    return _file(service.objects, row)
+
+
+@api.get("/documents", summary="Documents, newest first", responses={200: DocumentList})
+@access("documents.read", audiences=WITH_PORTAL)
+def list_documents(query: DocumentFilter) -> Response:
+    """What was deleted or purged is listed only when the status asks for it."""
+    now = current()
+    filters = query.model_dump() | {"limit": query.limit + 1}
+    rows = records.list_documents(now.connection, now.actor.tenant_id, filters)
+    shown = rows[: query.limit]
+    more = len(rows) > query.limit
+    return answer(
+        DocumentList(
+            items=documents.answers(now.connection, now.actor.tenant_id, shown),
+            next_cursor=str(shown[-1].document_id) if more else None,
+        )
+    )
+
+
+@api.get("/documents/<document_id>", summary="One document", responses={200: DocumentAnswer})
+@access("documents.read", audiences=WITH_PORTAL)
+def show_document(path: DocumentPath) -> Response:
+    """With its facts, and where else the firm has the same file or picture."""
+    return _document(_id(path.document_id))
+
+
+@api.patch(
+    "/documents/<document_id>/metadata",
+    summary="Change what is said of a document",
+    responses={200: DocumentAnswer},
+)
+@access("documents.write", audiences=OPERATORS)
+def change_document(path: DocumentPath, body: DocumentChange) -> Response:
+    """A key that is left out changes nothing; null clears."""
+    now = current()
+    document_id = _id(path.document_id)
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    documents.describe(now.connection, now.actor, document_id, changes, wanted_version(request))
+    return _document(document_id)
+
+
+@api.post(
+    "/documents/<document_id>/tags",
+    summary="Put tags on a document, take tags off",
+    responses={200: DocumentAnswer},
+)
+@access("documents.write", audiences=OPERATORS)
+def tag_document(path: DocumentPath, body: DocumentTags) -> Response:
+    """A tag without a value has the value 'true'."""
+    now = current()
+    document_id = _id(path.document_id)
+    put = {one.key: one.value or "true" for one in body.tags}
+    if body.key is not None:
+        put[body.key] = body.value or "true"
+    documents.tag(
+        now.connection,
+        now.actor,
+        document_id,
+        put=put,
+        remove=body.remove,
+        wanted_version=wanted_version(request),
+    )
+    return _document(document_id)
+
+
+@api.delete(
+    "/documents/<document_id>",
+    summary="Delete a document, with a reason",
+    responses={200: DocumentAnswer},
+)
+@access("documents.write", audiences=OPERATORS)
+def delete_document(path: DocumentPath, body: Ending) -> Response:
+    """It counts no more. Its bytes stay for old reports until the firm's papers are purged."""
+    now = current()
+    document_id = _id(path.document_id)
+    documents.take_out(now.connection, now.actor, document_id, body.reason, wanted_version(request))
+    return _document(document_id)
+
+
+@api.get(
+    "/repogen/work-orders/<work_order_id>/evidence",
+    summary="The evidence of a work order, as its annexures are ordered",
+    responses={200: EvidenceList},
+)
+@access("evidence.read", audiences=OPERATORS)
+def list_evidence(path: WorkOrderPath) -> Response:
+    """Each piece with its document, and where else the firm has the same file or picture."""
+    now = current()
+    return _evidence(evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id)))
+
+
+@api.post(
+    "/repogen/work-orders/<work_order_id>/evidence/link",
+    summary="Add evidence, or change what is there",
+    responses={200: EvidenceList},
+)
+@access("evidence.write", audiences=OPERATORS)
+def link_evidence(path: WorkOrderPath, body: EvidenceLink) -> Response:
+    """An item with an id changes that piece: a key left out stays as it is, null clears.
+
+    All items are taken or none.
+    """
+    now = current()
+    return _evidence(
+        items.link(
+            now.connection, now.actor, _id(path.work_order_id), body, wanted_version(request)
+        )
+    )
+
+
+@api.delete(
+    "/repogen/work-orders/<work_order_id>/evidence/<evidence_id>",
+    summary="Take a piece of evidence out, with a reason",
+    responses={200: EvidenceList},
+)
+@access("evidence.write", audiences=OPERATORS)
+def remove_evidence(path: EvidencePath, body: Ending) -> Response:
+    """Its document stays, and may be evidence again."""
+    now = current()
+    return _evidence(
+        items.take_out(
+            now.connection,
+            now.actor,
+            _id(path.work_order_id),
+            _id(path.evidence_id),
+            body.reason,
+            wanted_version(request),
+        )
+    )
+
+
+@api.post(
+    "/repogen/work-orders/<work_order_id>/evidence/auto-order",
+    summary="Number the evidence as the annexures are printed",
+    responses={200: EvidenceList},
+)
+@access("evidence.write", audiences=OPERATORS)
+def order_evidence(path: WorkOrderPath) -> Response:
+    """Exterior, interior, surroundings, position, maps, the rest; nothing but the numbers changes."""
+    now = current()
+    return _evidence(
+        items.put_in_order(
+            now.connection, now.actor, _id(path.work_order_id), wanted_version(request)
+        )
+    )
+
+
+@api.get(
+    "/repogen/work-orders/<work_order_id>/evidence-profiles",
+    summary="What the profile asks for and what is there",
+    responses={200: EvidenceProfiles},
+)
+@access("evidence.read", audiences=OPERATORS)
+def show_profiles(path: WorkOrderPath) -> Response:
+    """The checklist with counts, suggestions for what is missing, and the profiles to choose from."""
+    now = current()
+    order = evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id))
+    return answer(checklist.profiles_of(now.connection, order), headers=etag(order.version))
+
+
+@api.post(
+    "/repogen/work-orders/<work_order_id>/evidence-profile",
+    summary="Choose the profile",
+    responses={200: EvidenceProfiles},
+)
+@access("evidence.write", audiences=OPERATORS)
+def choose_profile(path: WorkOrderPath, body: ProfileChoice) -> Response:
+    """By name it holds for good; the default follows bank and value from then on."""
+    now = current()
+    order = checklist.choose(
+        now.connection,
+        now.actor,
+        _id(path.work_order_id),
+        body.profile_id,
+        wanted_version(request),
+    )
+    return answer(checklist.profiles_of(now.connection, order), headers=etag(order.version))
+
+
+@api.get(
+    "/repogen/work-orders/<work_order_id>/field-evidence-links",
+    summary="Which evidence shows which fact",
+    responses={200: FieldLinks},
+)
+@access("evidence.read", audiences=OPERATORS)
+def list_field_links(path: WorkOrderPath) -> Response:
+    """Links belong to the work order: no change of the contract loses them."""
+    now = current()
+    order = evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id))
+    return answer(field_links.listed(now.connection, order), headers=etag(order.version))
+
+
+@api.post(
+    "/repogen/work-orders/<work_order_id>/field-evidence-links",
+    summary="Say which evidence shows which fact",
+    responses={200: FieldLinks},
+)
+@access("evidence.write", audiences=OPERATORS)
+def change_field_links(path: WorkOrderPath, body: FieldLinkChanges) -> Response:
+    """With `remove` a link is taken away. All changes are taken or none."""
+    now = current()
+    order = field_links.change(
+        now.connection, now.actor, _id(path.work_order_id), body, wanted_version(request)
+    )
+    return answer(field_links.listed(now.connection, order), headers=etag(order.version))
+
+
+def _id(written: str) -> UUID:
+    found = read_id(written)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def _document(document_id: UUID) -> Response:
+    now = current()
+    found = documents.show(now.connection, now.actor, document_id)
+    return answer(found, headers=etag(found.version))
+
+
+def _evidence(order: WorkOrder) -> Response:
+    return answer(items.listed(current().connection, order), headers=etag(order.version))
+
+
+def _file(objects: Objects, row: Any) -> Response:
+    """A file to be saved: no browser shows it as a page, whatever is in it."""
+    headers = {
+        "Content-Disposition": disposition(row.filename),
+        "Content-Length": str(row.size),
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+        "Accept-Ranges": "none",
+    }
+    known = row.media_type if row.media_type in limits().kinds else "application/octet-stream"
+    return Response(storage.stream(objects, row.object_key), headers=headers, content_type=known)
+
+
+def _form() -> tuple[FileStorage, UploadForm]:
+    """The file of a form and its fields, each of which is there once and known."""
+    wrong = []
+    if request.mimetype != "multipart/form-data":
+        raise ServiceError(
+            415,
+            "MEDIA_TYPE_UNSUPPORTED",
+            "The body's media type is not taken here",
+            "Send multipart/form-data with the part `file`.",
+        )
+    files = request.files.getlist("file")
+    if len(files) != 1 or len(request.files) != 1:
+        wrong.append(FieldError("file", "the form needs one file, in the part `file`", "MISSING"))
+    fields: dict[str, str] = {}
+    for name, values in request.form.lists():
+        if len(values) > 1:
+            wrong.append(FieldError(name[:100], "is there more than once"))
+        # Pages send their proof along, and an empty text for a field that nobody filled in.
+        elif name != "csrf_token" and values[0]:
+            if "\x00" in values[0]:
+                wrong.append(FieldError(name[:100], "holds the character U+0000"))
+            fields[name] = values[0]
+    if not wrong:
+        try:
+            return files[0], UploadForm.model_validate(fields)
+        except ValidationError as error:
+            raise validation_failed(error) from None
+    raise ServiceError(
+        422,
+        "VALIDATION_FAILED",
+        "Some fields are not as they have to be",
+        wrong[0].message,
+        fields=tuple(wrong),
+    )

@@ -1,0 +1,138 @@
+"""What the profile asks for, how much of it is there, and which profile it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from contracts.problems import nearest
+from engine.profile_selection import selectors_worth
+from engine.readiness import described
+from service.audit.events import record
+from service.errors import invalid
+from service.evidence import records
+from service.evidence.field_links import field_definitions
+from service.evidence.linked_work import locked_for_change
+from service.evidence.shapes import ChecklistItem, EvidenceProfiles, ProfileAnswer
+from service.workorders import evaluating
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from contracts.evaluation import EvidenceMinimum
+    from contracts.profile import Profile, Requirement
+    from service.actor import Actor
+    from service.workorders.records import WorkOrder
+
+
+def profiles_of(connection: Connection, order: WorkOrder) -> EvidenceProfiles:
+    """The profile that holds for a work order, its checklist, and the profiles it might have."""
+    evaluation = evaluating.evaluate_now(connection, order).evaluation
+    held = evaluation.profile
+    answering = _answering(order)
+    profile = next(one for one in _all() if (one.profile, one.version) == (held.id, held.version))
+    readiness = evaluation.readiness
+    minimums = {one.requirement: one for one in readiness.required_evidence_minimums}
+    return EvidenceProfiles(
+        work_order_id=order.work_order_id,
+        version=order.version,
+        selected_profile_id=held.id,
+        selected_why=held.why,
+        is_chosen_by_name=order.profile is not None,
+        profiles=tuple(
+            ProfileAnswer(
+                id=one.profile,
+                version=one.version,
+                title=one.title,
+                items_count=len(one.requirements),
+            )
+            for one in answering
+        ),
+        checklist=tuple(
+            _checked(need, minimums)
+            for need in sorted(profile.requirements, key=lambda need: (need.order, need.key))
+        ),
+        suggested_evidence_for_missing_fields=tuple(
+            dataclasses.asdict(one) for one in readiness.suggestions
+        ),
+        field_defs=field_definitions(),
+        readiness=dataclasses.asdict(readiness),
+    )
+
+
+def choose(
+    connection: Connection,
+    actor: Actor,
+    work_order_id: UUID,
+    profile_id: str | None,
+    wanted_version: int | None,
+) -> WorkOrder:
+    """Have a work order keep to a profile, or, with None, to the one that its own traits choose.
+
+    Raises:
+        ServiceError: 400 if no profile of this name answers for reports of its type; 404, 409, 412.
+    """
+    order = locked_for_change(connection, actor, work_order_id, wanted_version)
+    if profile_id is not None:
+        names = {
+            name
+            for one in _answering(order)
+            for name in (one.profile, f"{one.profile}@{one.version}")
+        }
+        if profile_id not in names:
+            near = nearest(profile_id, sorted(names))
+            raise invalid(
+                "INVALID_EVIDENCE_PROFILE_FOR_WORK_ORDER",
+                "The profile does not answer for this report",
+                f"There is no profile '{profile_id[:80]}' for {order.report_type}."
+                + (f" Did you mean '{near}'?" if near else ""),
+            )
+    if profile_id == order.profile:
+        return order
+    records.set_profile(connection, actor.tenant_id, work_order_id, profile_id)
+    record(
+        connection,
+        actor,
+        "workorder:profile:chosen",
+        subject=("workorder", work_order_id),
+        work_order_id=work_order_id,
+        before={"profile": order.profile},
+        after={"profile": profile_id},
+    )
+    return evaluating.recheck(connection, actor, work_order_id)
+
+
+def _all() -> Sequence[Profile]:
+    catalogue = evaluating.library().catalogue
+    assert catalogue is not None, "the service does not start with a faulty catalogue"
+    return catalogue.profiles
+
+
+def _answering(order: WorkOrder) -> tuple[Profile, ...]:
+    """The profiles that answer for reports of a type, whatever the bank and the value."""
+    traits = {"report_type": order.report_type}
+    found = [one for one in _all() if not one.abstract and selectors_worth(one, traits) is not None]
+    return tuple(sorted(found, key=lambda one: (one.profile, -one.version)))
+
+
+def _checked(need: Requirement, minimums: Mapping[str, EvidenceMinimum]) -> ChecklistItem:
+    minimum = minimums.get(need.key)
+    found = minimum.found if minimum else 0
+    return ChecklistItem(
+        key=need.key,
+        label=need.label,
+        description=described(need),
+        evidence_types=(need.type,) if isinstance(need.type, str) else need.type,
+        doc_types=(need.doc_type,) if isinstance(need.doc_type, str) else need.doc_type or (),
+        tags=need.tags,
+        is_required=need.required,
+        applies=minimum is not None,
+        min_count=need.min,
+        found=found,
+        satisfied=minimum is None or found >= need.min,
+        order_hint=need.order,
+        field_key_hints=need.fields,
+    )

@@ -22,8 +22,11 @@ HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1
 #: The hash of a random password that nobody kept. An address that is not known is checked against
 #: it, so that both take the same work; a test holds it to HASHER's cost.
 NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$eTeIv8jwJMNCKIpyRBtKSQ$O48UNYJ40YMs8Q/uZz+RF6pOF3x2uOInLrjCSB1dUTw"
-# What is often written for a letter.
-_WRITTEN_FOR = str.maketrans("0134578$@!", "oleastbsai")
+# What is often written for a letter; 1 and ! are for two.
+_WRITTEN_FOR = (
+    str.maketrans("0134578$@!", "oleastbsai"),
+    str.maketrans("0134578$@!", "oieastbsal"),
+)
 
 
 class PasswordRules(BaseModel):
@@ -103,11 +106,12 @@ def _weakness(password: str, email: str) -> str:
     name = re.sub(r"[^a-z]", "", email.partition("@")[0].casefold())
     known = [*rules.common, *([name] if len(name) > 3 else [])]
     # "Passw0rd-2026!" is the word "password" with what everybody adds to it.
-    for text in (password.casefold(), password.casefold().translate(_WRITTEN_FOR)):
-        left = text
+    for written_for in ({}, *_WRITTEN_FOR):
+        letters = re.sub(r"[\W\d_]", "", password.casefold().translate(written_for))
+        left = letters
         for word in sorted(known, key=len, reverse=True):
             left = left.replace(word, "")
-        if len(re.sub(r"[\W\d_]", "", left)) < 4 and left != text:
+        if left != letters and len(left) < 4:
             return "Too many people use this password, or one like it. Take some unrelated words."
     if _is_walk(password.casefold()):
         return "Neighbouring keys or characters in a row are guessed at once."

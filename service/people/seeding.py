@@ -20,6 +20,7 @@ from service.identifiers import new_id
 from service.people.acting import in_tenant
 from service.people.founding import Founded, add_person, found_firm, founder
 from service.people.roles import TenantKind, the_roles
+from service.people.signing_in import normal_email
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -202,7 +203,7 @@ def _person(
             password=password,
             at=clock.now(),
         )
-    return user_id, Credentials(email, password, role, audience, founded.slug)
+    return user_id, Credentials(normal_email(email), password, role, audience, founded.slug)
 
 
 def _register_valuer(

@@ -185,6 +185,7 @@ def specimen_rows(tenant: UUID, slug: str) -> dict[str, dict[str, Any]]:
             "pack_id": ids["pack"],
             "bundle_digest": SHA,
             "valuer_id": ids["valuer"],
+            "valuer_name": "Valuer",
             "registration": "R-1",
             "signed_by": ids["user"],
             "signed_at": at,

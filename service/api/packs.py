@@ -1,0 +1,200 @@
+"""Routes about packs: having one made, how far it is, its files, and a valuer's signature."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+from flask_openapi import APIBlueprint, Tag
+
+from service.api.access import access
+from service.api.answers import answer
+from service.api.request_life import current
+from service.errors import ServiceError, conflict, invalid, not_found
+from service.identifiers import read_id
+from service.jobs.retrying import retry
+from service.objects.storage import stream
+from service.packs import downloading, records, sign_off, starting, state
+from service.packs.shapes import (
+    ArtifactPath,
+    NewPack,
+    NewPackAnswer,
+    NewSignOff,
+    PackPath,
+    PacksAnswer,
+    PacksQuery,
+    PackStateAnswer,
+    WorkOrderPath,
+)
+from service.workorders.records import WorkOrder, find, lock
+
+if TYPE_CHECKING:
+    from service.packs.records import Pack
+
+api = APIBlueprint("packs", __name__, url_prefix="/v1/repogen", abp_tags=[Tag(name="packs")])
+
+#: Whoever looks after a firm's work: its people, its programs, and the studio.
+OPERATORS = ("web", "service", "studio")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+@api.post(
+    "/work-orders/<work_order_id>/create-pack",
+    summary="Have a work order's pack made",
+    responses={200: NewPackAnswer, 201: NewPackAnswer},
+)
+@access("repogen.factory", audiences=OPERATORS)
+def create_pack(path: WorkOrderPath, body: NewPack) -> Response:  # noqa: ARG001
+    """The pack of the latest snapshot; asked for again, it is the same one.
+
+    Moving a work order to READY_FOR_RENDER has done this already.
+    """
+    now = current()
+    order = _order(path, locked=True)
+    if order.status != "READY_FOR_RENDER":
+        raise invalid(
+            "PACK_CREATION_REQUIRES_READY_FOR_RENDER",
+            "The work order is not ready for a pack",
+            f"It is {order.status}. Move it to READY_FOR_RENDER first; that makes the pack, too.",
+        )
+    earlier = records.current_pack(now.connection, order.tenant_id, order.work_order_id)
+    pack = starting.start_pack(now.connection, now.actor, order, None)
+    is_same = earlier is not None and earlier.pack_id == pack.pack_id
+    shown = state.pack_state(now.connection, order)
+    return answer(NewPackAnswer(**dict(shown), idempotent=is_same), status=200 if is_same else 201)
+
+
+@api.get(
+    "/work-orders/<work_order_id>/pack",
+    summary="A work order's current pack: state, jobs, files, signatures",
+    responses={200: PackStateAnswer},
+)
+@access("repogen.read", audiences=OPERATORS)
+def show_pack(path: WorkOrderPath) -> Response:
+    """`pack` is null while no pack stands, for example while a correction is made."""
+    return answer(state.pack_state(current().connection, _order(path)))
+
+
+@api.get(
+    "/work-orders/<work_order_id>/packs",
+    summary="All versions of a work order's pack",
+    responses={200: PacksAnswer},
+)
+@access("repogen.read", audiences=OPERATORS)
+def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
+    """Each version with what it replaces and why; none is ever overwritten."""
+    below = None
+    if query.cursor is not None:
+        if not _VERSION.fullmatch(query.cursor):
+            raise ServiceError(
+                400, "CURSOR_INVALID", "The cursor is not one of ours", "Send next_cursor as it is."
+            )
+        below = int(query.cursor)
+    return answer(
+        state.list_packs(current().connection, _order(path), below=below, limit=query.limit)
+    )
+
+
+@api.get(
+    "/work-orders/<work_order_id>/packs/<version>/artifacts/<kind>",
+    summary="Download a file of a pack: bundle, docx or pdf",
+    responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
+)
+@access("deliverables.download", audiences=("web", "service"))
+def download(path: ArtifactPath) -> Response:
+    """The bytes as they were made, also of a version that was replaced since.
+
+    The ETag is their sha256, the header Zenops-Bundle-Digest the digest that valuers sign.
+    """
+    now = current()
+    pack = _pack(_order(path), path)
+    artifact = downloading.artifact_for(now.connection, now.actor, pack, path.kind)
+    sha256 = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
+    headers = {
+        "ETag": f'"{artifact.sha256}"',
+        "Digest": f"sha-256={sha256}",
+        "Repr-Digest": f"sha-256=:{sha256}:",
+        "Zenops-Bundle-Digest": pack.bundle_digest,
+        "Content-Disposition": f'attachment; filename="{artifact.filename}"',
+        "Content-Length": str(artifact.size),
+        "Accept-Ranges": "none",
+    }
+    if request.if_none_match.contains(artifact.sha256):
+        return Response(status=304, headers={"ETag": headers["ETag"]})
+    if request.method == "HEAD":
+        return Response(headers=headers, content_type=artifact.media_type)
+    chunks = stream(now.service.objects, artifact.object_key)
+    downloading.note(now.connection, now.actor, pack, artifact)
+    return Response(chunks, headers=headers, content_type=artifact.media_type)
+
+
+@api.post(
+    "/work-orders/<work_order_id>/packs/<version>/retry",
+    summary="Start what has failed of a pack again",
+    responses={200: PackStateAnswer},
+)
+@access("repogen.factory", audiences=OPERATORS)
+def retry_pack(path: PackPath) -> Response:
+    """For the current pack whose bundle, report or PDF could not be made; the reason is in its jobs."""
+    now = current()
+    order = _order(path, locked=True)
+    pack = _pack(order, path)
+    dead = [
+        one
+        for one in records.operations_of(now.connection, pack.tenant_id, [pack.pack_id])
+        if one.status == "dead"
+    ]
+    if not pack.is_current or not dead:
+        raise conflict(
+            "PACK_NOT_FAILED",
+            "There is nothing to start again",
+            f"Version {pack.version} is {pack.status}, and no job of it was given up."
+            if pack.is_current
+            else f"Version {pack.version} is {pack.status}; only the current pack is made.",
+            pack_status=pack.status,
+        )
+    for one in dead:
+        retry(now.connection, now.actor, one.operation_id)
+    return answer(state.pack_state(now.connection, order))
+
+
+@api.post(
+    "/work-orders/<work_order_id>/pack/sign-off",
+    summary="Sign the current pack's digest as a registered valuer",
+    responses={201: PackStateAnswer},
+)
+@access("repogen.sign", audiences=("web",))
+def sign_pack(path: WorkOrderPath, body: NewSignOff) -> Response:
+    """A new version of the pack has no signatures; from 50 crore on a second valuer has to sign."""
+    now = current()
+    order = _order(path, locked=True)
+    sign_off.sign(
+        now.connection,
+        now.actor,
+        order,
+        version=int(body.pack_version),
+        bundle_digest=body.bundle_digest,
+    )
+    return answer(state.pack_state(now.connection, order), status=201)
+
+
+def _order(path: WorkOrderPath, *, locked: bool = False) -> WorkOrder:
+    now = current()
+    found = read_id(path.work_order_id)
+    if found is None:
+        raise not_found()
+    return (lock if locked else find)(now.connection, now.actor.tenant_id, found)
+
+
+def _pack(order: WorkOrder, path: PackPath) -> Pack:
+    """A version of a work order's pack; what is no version is as little there as an unknown one."""
+    found = None
+    if _VERSION.fullmatch(path.version):
+        found = records.pack_of_version(
+            current().connection, order.tenant_id, order.work_order_id, int(path.version)
+        )
+    if found is None:
+        raise not_found()
+    return found

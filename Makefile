@@ -20,18 +20,9 @@ $(READY): requirements.lock pyproject.toml
 
 setup: $(READY) ## fill .venv, so that .venv/bin/zenops runs
 
-demo: $(READY) ## evaluate the specimen case, freeze it into a verified bundle, print the report
+demo: $(READY) ## take the specimen case through a service of its own to a signed, verified pack
 	@$(BIN)/python scripts/draw_specimen_photographs.py
-	@mkdir -p build
-	@$(BIN)/zenops build $(SPECIMEN) -o build/specimen-house.zip
-	@$(BIN)/zenops verify build/specimen-house.zip --recompute
-	@echo
-	@if command -v soffice >/dev/null || command -v libreoffice >/dev/null; then \
-	  $(BIN)/zenops render build/specimen-house.zip -o build/specimen-house.docx --pdf; \
-	else \
-	  $(BIN)/zenops render build/specimen-house.zip -o build/specimen-house.docx && \
-	  echo "PDF       not made: LibreOffice is not installed"; \
-	fi
+	@$(BIN)/zenops-service demo $(SPECIMEN) -o build
 
 serve: $(READY) ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/zenops-service serve

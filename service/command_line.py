@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
@@ -211,6 +212,27 @@ def serve_everything() -> None:
         _end_with(error.problems)
     except LocalServiceError as error:
         _end_with((str(error),))
+
+
+@app.command()
+def demo(
+    case: Annotated[Path, typer.Argument(help="A case's folder, for the demo firm.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder for what is downloaded.")
+    ] = Path("build"),
+) -> None:
+    """Take a case through a service of its own, over HTTP, to a signed pack."""
+    from service.demonstration import DemonstrationError, demonstrate
+    from service.local_services import LocalServiceError
+    from service.serving import NotServable
+
+    try:
+        demonstrate(case, output, typer.echo)
+    except NotServable as error:
+        _end_with(error.problems)
+    except (DemonstrationError, LocalServiceError) as error:
+        typer.echo(f"{error}\nThe service's log: {output / 'service.log'}", err=True)
+        raise SystemExit(1) from error
 
 
 def main() -> None:

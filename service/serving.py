@@ -29,7 +29,7 @@ from service.database.migrating import set_up
 from service.kept_process import KeptProcess
 from service.local_services import make_own_folder, start_postgres, start_valkey
 from service.login_passwords import set_login_passwords
-from service.people.seeding import seed_demo
+from service.people.seeding import Credentials, seed_demo
 from service.settings import (
     LOGIN_VARIABLES,
     VARIABLES,
@@ -78,7 +78,8 @@ class Running:
 
     supervisor: Supervisor
     settings: Settings
-    environ: Mapping[str, str]
+    # Who has just been made, with passwords that are known only now; empty later.
+    first_people: tuple[Credentials, ...]
 
 
 @contextlib.contextmanager
@@ -110,16 +111,22 @@ def running_service(
         set_login_passwords(
             settings.owner_database_url, (settings.database_url, settings.jobs_database_url)
         )
-        if not settings.is_production:
-            _found_first_firm(settings, running)
+        people = () if settings.is_production else _found_first_firm(settings)
         running.start(*_children(settings, filled))
         _wait_until_it_answers(settings, running)
-        yield Running(running, settings, filled)
+        yield Running(running, settings, people)
 
 
 def serve(environ: Mapping[str, str], output: BinaryIO | None = None) -> None:
     """Run the whole service until Ctrl-C or SIGTERM; see `running_service` for what it raises."""
     with running_service(environ, output) as running:
+        if running.supervisor.is_stopping:
+            return
+        for made in running.first_people:
+            who = f"{made.role} of {made.firm} ({made.audience})"
+            running.supervisor.say("zenops", f"login {who}: {made.email} {made.password}")
+        if not running.first_people and not running.settings.is_production:
+            running.supervisor.say("zenops", "login as before; passwords are said once, when made")
         running.supervisor.say("zenops", f"ready at {running.settings.public_url}")
         running.supervisor.run()
         running.supervisor.say("zenops", "ending")
@@ -249,15 +256,11 @@ def _own_database(superuser_url: str) -> str:
     return url.set(database="zenops").render_as_string(hide_password=False)
 
 
-def _found_first_firm(settings: Settings, running: Supervisor) -> None:
-    """Make a firm to try the service with, if there is none; its passwords are said this once."""
+def _found_first_firm(settings: Settings) -> tuple[Credentials, ...]:
+    """Make a firm to try the service with, if there is none."""
     engine = make_engine(settings.database_url)
     try:
-        for made in seed_demo(engine):
-            running.say(
-                "zenops",
-                f"{made.role:<12} of {made.firm} ({made.audience}): {made.email} {made.password}",
-            )
+        return seed_demo(engine)
     finally:
         engine.dispose()
 

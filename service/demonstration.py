@@ -1,0 +1,288 @@
+"""Drives a case through the running service, as people would by HTTP, to a signed pack.
+
+The service is started for this alone, with servers and data of its own, and ended again. What comes
+out is held to `zenops build`: the bundle's digest has to be that of the same case on the command
+line.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.canonical_json import to_plain
+from engine.evaluation import examine
+from factory.bundle import as_bundled, write_bundle
+from factory.case_files import CaseFile, read_case_file
+from factory.catalogue import read_catalogue
+from factory.verification import verify_bundle
+from service.local_services import scratch_folder
+from service.people.seeding import Credentials
+from service.serving import running_service
+
+PACK_S = 180.0
+ORDERS = "/v1/repogen/work-orders"
+
+
+class DemonstrationError(Exception):
+    """A step did not give what it has to give; the message says which and what."""
+
+
+class Caller:
+    """Speaks JSON with the service, as one person."""
+
+    def __init__(self, address: tuple[str, int], token: str | None = None) -> None:
+        self.address = address
+        self.token = token
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer's JSON."""
+        text = None if body is None else json.dumps(body).encode()
+        return json.loads(self.send(method, path, text, {"Content-Type": "application/json"}))
+
+    def upload(self, path: str, file: Path, fields: Mapping[str, str]) -> Any:
+        """Send a file and what is said of it, as a form."""
+        edge = secrets.token_hex(16)
+        parts = [
+            f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+            for name, text in fields.items()
+        ]
+        parts.append(
+            f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{file.name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n".encode()
+        )
+        body = b"".join([*parts, file.read_bytes(), f"\r\n--{edge}--\r\n".encode()])
+        kind = f"multipart/form-data; boundary={edge}"
+        return json.loads(self.send("POST", path, body, {"Content-Type": kind}))
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+        """The answer's bytes.
+
+        Raises:
+            DemonstrationError: the service refused; its reason is in the message.
+        """
+        proof = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        try:
+            connection.request(method, path, body, {**headers, **proof})
+            answer = connection.getresponse()
+            read = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise DemonstrationError(f"{method} {path}: {answer.status} {read.decode()[:2000]}")
+        return read
+
+    def log_in(self, person: Credentials) -> "Caller":
+        """The same service, spoken with by somebody who has logged in."""
+        proof = {"email": person.email, "password": person.password, "audience": person.audience}
+        return Caller(self.address, self.ask("POST", "/v1/auth/login", proof)["token"])
+
+
+def demonstrate(case_folder: Path, output: Path, say: Callable[[str], None]) -> None:
+    """Take a case from its folder to a signed pack, over HTTP.
+
+    Args:
+        case_folder: of a case whose letterhead is the demo firm's.
+        output: the folder that gets bundle, report, PDF if there is one, and the service's log.
+        say: gets a line for each step.
+
+    Raises:
+        DemonstrationError: a step failed.
+        NotServable: the service cannot be started.
+    """
+    read = read_case_file(case_folder)
+    if read.case is None:
+        raise DemonstrationError(f"{case_folder} has {len(read.problems)} problems: zenops check")
+    output.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    folder = scratch_folder()
+    try:
+        with (output / "service.log").open("wb") as log, _running(folder, log) as (caller, people):
+            address = "{}:{}".format(*caller.address)
+            say(f"service   http://{address} after {time.monotonic() - began:.1f} s")
+            digest, files = _through_the_service(read, case_folder, caller, people, output, say)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    say("service   ended, nothing of it is left")
+    expected = _digest_by_command_line(read, output)
+    if digest != expected:
+        raise DemonstrationError(f"the service's bundle is {digest}, zenops build's is {expected}")
+    say(f"digest    {digest}, as zenops build gives it")
+    checked = verify_bundle(files[0], recompute=True)
+    if not checked.sound:
+        raise DemonstrationError("the bundle that was downloaded does not verify: zenops verify")
+    say("verified  every file, and every figure computed again")
+    for file in files:
+        say(f"file      {file}")
+
+
+@contextlib.contextmanager
+def _running(folder: Path, log: Any) -> Iterator[tuple[Caller, dict[str, Credentials]]]:
+    """A fresh service of its own, and the people of its demo firm by their roles."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {
+        # Nothing of whoever runs this may change what happens.
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        "ZENOPS_STATE_FOLDER": str(folder / "state"),
+        "ZENOPS_LISTEN": f"127.0.0.1:{port}",
+    }
+    with running_service(environ, log) as running:
+        # What dies is started again here too, while we are waiting for answers.
+        looking_after = threading.Thread(target=running.supervisor.run)
+        looking_after.start()
+        try:
+            yield Caller(("127.0.0.1", port)), {one.role: one for one in running.first_people}
+        finally:
+            running.supervisor.stop()
+            looking_after.join()
+
+
+def _through_the_service(
+    read: CaseFile,
+    case_folder: Path,
+    caller: Caller,
+    people: Mapping[str, Credentials],
+    output: Path,
+    say: Callable[[str], None],
+) -> tuple[str, list[Path]]:
+    """The steps of operator and valuer; the pack's digest and the files downloaded."""
+    case: dict[str, Any] = to_plain(read.document.value)
+    operator = caller.log_in(people["ops_manager"])
+    say(f"login     {people['ops_manager'].email}, who looks after the work")
+
+    meta = case["contract"]["meta"]
+    order = operator.ask(
+        "POST",
+        ORDERS,
+        {
+            "reference": case["case"],
+            "report_type": meta["report_type"],
+            "bank_type": meta["bank_type"],
+            **{name: case[name] for name in ("title", "source", "as_of") if name in case},
+        },
+    )
+    at = f"{ORDERS}/{order['work_order_id']}"
+    say(f"order     {order['reference']}, {order['status']}")
+
+    changed = operator.ask("PATCH", f"{at}/contract", {"patch": case["contract"]})
+    say(f"contract  {len(changed['changes'])} fields, {_readiness(changed['readiness'])}")
+
+    keys = _send_evidence(operator, at, case, case_folder)
+    say(f"evidence  {len(keys)} files sent, looked at and listed")
+    links = [
+        {"field_key": link["field"], "evidence_item_id": keys[link["evidence"]]}
+        | {name: link[name] for name in ("confidence", "note") if name in link}
+        for link in case.get("links", ())
+    ]
+    if links:
+        operator.ask("POST", f"{at}/field-evidence-links", {"links": links})
+    detail = operator.ask("GET", at)
+    say(f"links     {len(links)} facts shown by evidence, {_readiness(detail['readiness'])}")
+
+    for status in ("EVIDENCE_PENDING", "DATA_PENDING", "READY_FOR_RENDER"):
+        moved = operator.ask("POST", f"{at}/status", {"status": status})
+        say(f"state     {moved['work_order']['status']}")
+    pack = _wait_for_pack(operator, at, say)
+
+    valuer = caller.log_in(people["valuer"])
+    signed = valuer.ask(
+        "POST",
+        f"{at}/pack/sign-off",
+        {"pack_version": pack["version"], "bundle_digest": pack["bundle_digest"]},
+    )
+    for signature in signed["sign_off"]["signed"]:
+        say(f"signed    by {signature['valuer_name']}, {signature['registration']}")
+
+    files = []
+    for artifact in signed["artifacts"]:
+        suffix = {"bundle": "zip"}.get(artifact["kind"], artifact["kind"])
+        file = output / f"{case['case']}.{suffix}"
+        file.write_bytes(operator.send("GET", artifact["href"], None, {}))
+        files.append(file)
+    say(f"download  {', '.join(file.name for file in files)}")
+    return pack["bundle_digest"], files
+
+
+def _send_evidence(
+    operator: Caller, at: str, case: Mapping[str, Any], case_folder: Path
+) -> dict[str, str]:
+    """Upload each file and list it; the item's id by the evidence's key."""
+    items = []
+    for piece in case.get("evidence", ()):
+        about = {
+            name: piece[name]
+            for name in ("classification", "sensitivity", "source", "captured_at", "taken_on_site")
+            if name in piece
+        }
+        document = operator.upload(
+            "/v1/files/upload",
+            case_folder / piece["file"],
+            {name: json.dumps(said).strip('"') for name, said in about.items()},
+        )
+        items.append(
+            {
+                "key": piece["key"],
+                "document_id": document["id"],
+                "evidence_type": piece["type"],
+                **{
+                    name: piece[name]
+                    for name in ("doc_type", "tags", "label", "annexure_order", "located_at")
+                    if name in piece
+                },
+            }
+        )
+    listed = operator.ask("POST", f"{at}/evidence/link", {"items": items})
+    return {item["key"]: item["id"] for item in listed["evidence"]}
+
+
+def _wait_for_pack(operator: Caller, at: str, say: Callable[[str], None]) -> Any:
+    """The pack once all of its jobs are done."""
+    deadline = time.monotonic() + PACK_S
+    told = ""
+    while time.monotonic() < deadline:
+        state = operator.ask("GET", f"{at}/pack")
+        job = state["generation_job"]
+        step = f"{job['kind']}: {job['step'] or job['status']}, {job['percent']} %"
+        if step != told:
+            say(f"pack      v{state['pack']['version']} {step}")
+            told = step
+        if job["status"] in {"dead", "cancelled"} or state["pack"]["status"] == "failed":
+            raise DemonstrationError(f"the pack failed: {job['reason']}")
+        if state["pack"]["status"] == "generated" and job["status"] == "done":
+            return state["pack"]
+        time.sleep(0.2)
+    raise DemonstrationError(f"the pack was not made within {PACK_S:.0f} seconds: {told}")
+
+
+def _readiness(readiness: Mapping[str, Any]) -> str:
+    score = readiness["completeness_score"]
+    return "ready" if readiness["ready"] else f"{score} % complete"
+
+
+def _digest_by_command_line(read: CaseFile, output: Path) -> str:
+    """The digest of the bundle that `zenops build` makes of the same case."""
+    library = read_catalogue()
+    assert read.case is not None
+    assert library.catalogue is not None
+    case = as_bundled(read.case)
+    path = output / "by-command-line.zip"
+    try:
+        bundle, problems = write_bundle(
+            case, examine(case, library.catalogue).evaluation, library, read.files, path
+        )
+    finally:
+        path.unlink(missing_ok=True)
+    if bundle is None:
+        raise DemonstrationError(f"zenops build refuses the case: {problems[0].what}")
+    return bundle.digest

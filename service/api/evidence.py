@@ -228,7 +228,7 @@ def list_documents(query: DocumentFilter) -> Response:
     more = len(rows) > query.limit
     return answer(
         DocumentList(
-            items=documents.answers(now.connection, now.actor.tenant_id, shown),
+            items=documents.answers(now.connection, now.actor, shown),
             next_cursor=str(shown[-1].document_id) if more else None,
         )
     )
@@ -436,7 +436,8 @@ def _document(document_id: UUID) -> Response:
 
 
 def _evidence(order: WorkOrder) -> Response:
-    return answer(items.listed(current().connection, order), headers=etag(order.version))
+    now = current()
+    return answer(items.listed(now.connection, now.actor, order), headers=etag(order.version))
 
 
 def _file(objects: Objects, row: Any) -> Response:

@@ -11,6 +11,7 @@ from service.errors import FieldError, ServiceError, conflict, forbidden, not_fo
 from service.evidence import records
 from service.evidence.duplicates import duplicates_of
 from service.evidence.examination import read_stored_facts
+from service.evidence.guarding import GUARDED, may_open
 from service.evidence.linked_work import check_may_change, lock_linked, recheck_linked
 from service.evidence.shapes import DocumentAnswer
 
@@ -25,23 +26,22 @@ if TYPE_CHECKING:
 #: mended at any time.
 ALWAYS_OPEN = frozenset({"sensitivity", "remarks", "work_order_id"})
 _MOST_TAGS = 40
-_GUARDED = frozenset({"pii", "confidential"})
 
 
 def answers(
-    connection: Connection, tenant_id: UUID, rows: Iterable[Row[Any]]
+    connection: Connection, actor: Actor, rows: Iterable[Row[Any]]
 ) -> tuple[DocumentAnswer, ...]:
     """Documents as the API shows them, with where else the firm has the same file or picture."""
     rows = list(rows)
     copies = duplicates_of(
-        connection, tenant_id, (row.document_id for row in rows if row.status == "uploaded")
+        connection, actor, (row.document_id for row in rows if row.status == "uploaded")
     )
     return tuple(
         DocumentAnswer(
             id=row.document_id,
             work_order_id=row.work_order_id,
             status=row.status,
-            original_filename=row.filename,
+            original_filename=row.filename if may_open(actor, row) else None,
             content_type=row.media_type,
             size_bytes=row.size,
             sha256=row.sha256,
@@ -51,7 +51,7 @@ def answers(
             source=row.source,
             captured_at=row.captured_at,
             taken_on_site=row.taken_on_site,
-            remarks=row.remarks,
+            remarks=row.remarks if may_open(actor, row) else None,
             tags=row.tags,
             uploaded_by=row.uploaded_by,
             created_at=row.created_at,
@@ -74,7 +74,7 @@ def show(connection: Connection, actor: Actor, document_id: UUID) -> DocumentAns
     row = records.find_document(connection, actor.tenant_id, document_id)
     if row is None:
         raise not_found()
-    return answers(connection, actor.tenant_id, [row])[0]
+    return answers(connection, actor, [row])[0]
 
 
 def describe(
@@ -208,14 +208,14 @@ def open_document(connection: Connection, actor: Actor, document_id: UUID) -> Ro
     row = records.find_document(connection, actor.tenant_id, document_id)
     if row is None or row.status != "uploaded":
         raise not_found()
-    if row.sensitivity in _GUARDED:
-        if not actor.may("evidence.sensitive") and row.uploaded_by != actor.user_id:
-            raise forbidden(
-                "DOCUMENT_GUARDED",
-                "You may not open this document",
-                f"It is marked {row.sensitivity}; it needs the capability evidence.sensitive.",
-                capability="evidence.sensitive",
-            )
+    if not may_open(actor, row):
+        raise forbidden(
+            "DOCUMENT_GUARDED",
+            "You may not open this document",
+            f"It is marked {row.sensitivity}; it needs the capability evidence.sensitive.",
+            capability="evidence.sensitive",
+        )
+    if row.sensitivity in GUARDED:
         record(
             connection,
             actor,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from service.evidence import records
+from service.evidence.guarding import may_open
 from service.evidence.limits import limits
 from service.evidence.shapes import Copy
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from service.actor import Actor
+
 
 def duplicates_of(
-    connection: Connection, tenant_id: UUID, document_ids: Iterable[UUID]
+    connection: Connection, actor: Actor, document_ids: Iterable[UUID]
 ) -> Mapping[UUID, tuple[Copy, ...]]:
     """For each document the others that are the same file or nearly the same picture.
 
@@ -26,13 +29,13 @@ def duplicates_of(
     """
     found: dict[UUID, list[Copy]] = defaultdict(list)
     wanted = list(document_ids)
-    for row in records.copies_of(connection, tenant_id, wanted) if wanted else ():
+    for row in records.copies_of(connection, actor.tenant_id, wanted) if wanted else ():
         copies = found[row.of_id]
         if len(copies) < limits().similar_shown:
             copies.append(
                 Copy(
                     document_id=row.document_id,
-                    original_filename=row.filename,
+                    original_filename=row.filename if may_open(actor, row) else None,
                     work_order_id=row.work_order_id,
                     work_order_reference=row.reference,
                     uploaded_at=row.uploaded_at,

@@ -15,6 +15,7 @@ from service.errors import FieldError, ServiceError, conflict, invalid, not_foun
 from service.evidence import documents, records
 from service.evidence.duplicates import duplicates_of
 from service.evidence.examination import read_stored_facts
+from service.evidence.guarding import may_open
 from service.evidence.limits import limits
 from service.evidence.linked_work import locked_for_change
 from service.evidence.shapes import EvidenceAnswer, EvidenceDocument, EvidenceList
@@ -37,12 +38,12 @@ _OF_THE_DOCUMENT = (
 )  # fmt: skip
 
 
-def listed(connection: Connection, order: WorkOrder) -> EvidenceList:
+def listed(connection: Connection, actor: Actor, order: WorkOrder) -> EvidenceList:
     """The evidence of a work order in the order of its annexures."""
     rows = records.evidence_items(connection, order.tenant_id, order.work_order_id)
     copies = duplicates_of(
         connection,
-        order.tenant_id,
+        actor,
         {row.document_id for row in rows if row.document_status == "uploaded"},
     )
     return EvidenceList(
@@ -51,7 +52,7 @@ def listed(connection: Connection, order: WorkOrder) -> EvidenceList:
         is_ready=order.is_ready,
         completeness_score=order.completeness_score,
         missing=order.missing,
-        evidence=tuple(_answer(row, copies) for row in rows),
+        evidence=tuple(_answer(actor, row, copies) for row in rows),
     )
 
 
@@ -294,7 +295,7 @@ def _check_used_once(rows: Iterable[Row[Any]]) -> None:
             )
 
 
-def _answer(row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -> EvidenceAnswer:
+def _answer(actor: Actor, row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -> EvidenceAnswer:
     status = row.document_status
     return EvidenceAnswer(
         id=row.evidence_item_id,
@@ -317,13 +318,13 @@ def _answer(row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -> EvidenceAnsw
         source=row.source,
         captured_at=row.captured_at,
         taken_on_site=row.taken_on_site,
-        remarks=row.remarks,
+        remarks=row.remarks if may_open(actor, row) else None,
         document_id=row.document_id,
         document=None
         if row.document_id is None
         else EvidenceDocument(
             id=row.document_id,
-            original_filename=row.filename,
+            original_filename=row.filename if may_open(actor, row) else None,
             content_type=row.media_type,
             size_bytes=row.size,
             sha256=row.sha256,

@@ -68,6 +68,7 @@ _USE = text(
 )
 _COPIES = text(
     "select d.document_id as of_id, o.document_id, o.filename, o.work_order_id, w.reference,"
+    " o.sensitivity, o.uploaded_by,"
     " o.uploaded_at, d.sha256 = o.sha256 as is_same,"
     " case when d.sha256 = o.sha256 then 0 else bit_count((('x' || d.perceptual_hash)::bit(64))"
     " # (('x' || o.perceptual_hash)::bit(64))) end as bits"
@@ -87,7 +88,8 @@ _ITEMS = text(
     "select e.evidence_item_id, e.key, e.document_id, e.evidence_type, e.doc_type, e.tags, e.label,"
     " e.annexure_order, e.located_at, e.created_by, e.created_at,"
     " d.status as document_status, d.filename, d.media_type, d.size, d.sha256, d.facts,"
-    " d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site, d.remarks"
+    " d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site, d.remarks,"
+    " d.uploaded_by"
     " from evidence_items e left join documents d"
     " on d.tenant_id = e.tenant_id and d.document_id = e.document_id"
     " where e.tenant_id = :tenant and e.work_order_id = :work_order_id and e.removed_at is null"

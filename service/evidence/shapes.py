@@ -188,7 +188,7 @@ class Copy(BaseModel):
     """Another document of the firm that is, or looks like, the same file."""
 
     document_id: UUID
-    original_filename: str
+    original_filename: str | None
     work_order_id: UUID | None
     work_order_reference: str | None
     uploaded_at: datetime
@@ -197,12 +197,15 @@ class Copy(BaseModel):
 
 
 class DocumentAnswer(BaseModel):
-    """A document; `duplicates` are a warning and never stop anything."""
+    """A document; `duplicates` are a warning and never stop anything.
+
+    What names of identity papers tell is left out for those who may not open them.
+    """
 
     id: UUID
     work_order_id: UUID | None
     status: DocumentStatus
-    original_filename: str
+    original_filename: str | None
     content_type: str | None
     size_bytes: int | None
     sha256: str | None
@@ -322,7 +325,7 @@ class EvidenceDocument(BaseModel):
     """What a list of evidence shows of a document."""
 
     id: UUID
-    original_filename: str
+    original_filename: str | None
     content_type: str | None
     size_bytes: int | None
     sha256: str | None

@@ -98,6 +98,8 @@ def _begin() -> Response | None:
     _check_form(found)
     if found.is_public:
         return None
+    if found.takes_files:
+        _read_first(found)
     return _enter(found)
 
 
@@ -127,14 +129,33 @@ def _check_form(found: Access) -> None:
         )
 
 
+def _read_first(found: Access) -> None:
+    """Read what somebody sends who may send it, before the transaction begins.
+
+    A slow sender would hold it open for minutes, until the database ends it.
+    """
+    with the_service().engine.begin() as connection:
+        _admit(connection, found)
+    # Reading the form's files is what reads the form.
+    request.files.keys()
+
+
 def _enter(found: Access) -> Response | None:
     """Open the transaction, find the actor, check what they may, look for an earlier answer."""
-    service = the_service()
-    connection = g.connection = service.engine.connect()
+    connection = g.connection = the_service().engine.connect()
     g.transaction = connection.begin()
+    actor = g.actor = _admit(connection, found)
+    role, audience = ACTS_AS[actor.audience]
+    become(connection, role, tenant_id=actor.tenant_id, user_id=actor.user_id, audience=audience)
+    return _earlier_answer(connection, actor)
+
+
+def _admit(connection: Connection, found: Access) -> Actor:
+    """Who calls, if they may call this."""
+    service = the_service()
     become(connection, "zen_login")
     bearer, session = _bearer(), session_cookie(service, request)
-    actor = g.actor = authenticate(
+    actor = authenticate(
         connection,
         token=bearer,
         session=None if bearer else session,
@@ -156,9 +177,7 @@ def _enter(found: Access) -> Response | None:
             f"It needs the capability {found.capability}; an administrator of the firm grants it.",
             capability=found.capability,
         )
-    role, audience = ACTS_AS[actor.audience]
-    become(connection, role, tenant_id=actor.tenant_id, user_id=actor.user_id, audience=audience)
-    return _earlier_answer(connection, actor)
+    return actor
 
 
 def _bearer() -> str | None:

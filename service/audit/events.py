@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -31,6 +32,10 @@ _DETAILS = text(
     "insert into audit_details (tenant_id, event_id, details)"
     " values (:tenant_id, :event_id, :details)"
 )
+
+
+#: JSON's readers keep whole numbers up to here.
+_LARGEST = 2**53 - 1
 
 
 def record(
@@ -115,5 +120,7 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, set | frozenset):
         return sorted(_plain(inner) for inner in value)
-    # An enumeration's members are texts with a type of their own.
-    return str(value) if isinstance(value, str) else value
+    # An enumeration's members are texts with a type of their own; tags may hold any JSON number.
+    if isinstance(value, str) or (type(value) is int and abs(value) > _LARGEST):
+        return str(value)
+    return Decimal(str(value)) if isinstance(value, float) else value

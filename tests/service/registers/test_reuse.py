@@ -159,8 +159,8 @@ def test_a_change_of_the_registers_alters_no_snapshot(connection: Any, actor: An
     connection.execute(
         text(
             "insert into work_orders (tenant_id, work_order_id, reference, report_type, bank_type,"
-            " source_type, bank_branch_id, property_id, valuer_id, created_at, updated_at)"
-            " values (:t, :w, 'R-1', 'VALUATION', 'SBI', 'TENANT', :b, :p, :v, :now, :now)"
+            " source_type, contract, bank_branch_id, property_id, valuer_id, created_at, updated_at)"
+            " values (:t, :w, 'R-1', 'VALUATION', 'SBI', 'TENANT', :contract, :b, :p, :v, :now, :now)"
         ),
         values,
     )

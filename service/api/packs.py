@@ -19,7 +19,6 @@ from service.objects.storage import stream
 from service.packs import downloading, records, sign_off, starting, state
 from service.packs.shapes import (
     ArtifactPath,
-    NewPack,
     NewPackAnswer,
     NewSignOff,
     PackPath,
@@ -46,10 +45,11 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
     responses={200: NewPackAnswer, 201: NewPackAnswer},
 )
 @access("repogen.factory", audiences=OPERATORS)
-def create_pack(path: WorkOrderPath, body: NewPack) -> Response:  # noqa: ARG001
+def create_pack(path: WorkOrderPath) -> Response:
     """The pack of the latest snapshot; asked for again, it is the same one.
 
-    Moving a work order to READY_FOR_RENDER has done this already.
+    Moving a work order to READY_FOR_RENDER has done this already. No body is needed, and none is
+    read: a snapshot has one pack, under whatever key clients of the older system ask for it.
     """
     now = current()
     order = _order(path, locked=True)

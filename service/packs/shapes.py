@@ -45,16 +45,6 @@ class PacksQuery(Strict):
     ] = None
 
 
-class NewPack(Strict):
-    """Nothing is needed: the pack holds the work order's latest snapshot.
-
-    `idempotency_key` is taken because clients of the older system send one; a snapshot has one
-    pack, however often and under whatever key it is asked for.
-    """
-
-    idempotency_key: Annotated[str | None, StringConstraints(max_length=255)] = None
-
-
 class NewSignOff(Strict):
     """Which pack is signed: the version and the digest that the valuer has read."""
 

@@ -10,10 +10,10 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import partial
 from typing import Any
 
 import rfc8785
@@ -38,28 +38,13 @@ def to_plain(value: Any) -> Any:
     >>> to_plain({"a": Decimal("1E+3"), "b": (date(2026, 3, 31), None)})
     {'a': '1000', 'b': ['2026-03-31', None]}
     """
-    kind: Any = type(value)
+    kind = type(value)
     if kind in _AS_IT_STANDS:
         return value
-    if kind is Decimal:
-        return plain(value)
-    if kind is Quantity:
-        return value.to_json()
-    if isinstance(value, BaseModel):
-        return {
-            key: to_plain(inner)
-            for name, key in _keys(kind)
-            if (inner := getattr(value, name)) is not None
-        }
-    if isinstance(value, Mapping):
-        return {_key(key): to_plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(inner) for inner in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    if dataclasses.is_dataclass(value):
-        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
-    raise NotPlainError(f"a {kind.__name__} has no form in canonical JSON")
+    write = _WRITERS.get(kind)
+    if write is None:
+        write = _WRITERS[kind] = _writer_of(kind)
+    return write(value)
 
 
 # Characters that RFC 8785 sorts otherwise than Python does, and halves of characters.
@@ -83,15 +68,58 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-_AS_IT_STANDS = frozenset({str, bool, int, type(None)})
+_AS_IT_STANDS: frozenset[Any] = frozenset({str, bool, int, type(None)})
+
+Writer = Callable[[Any], Any]
 
 
-@cache
+def _writer_of(kind: Any) -> Writer:
+    """How values of a type are written; found once for each type, because there are thousands."""
+    if issubclass(kind, Quantity):
+        return Quantity.to_json
+    if issubclass(kind, BaseModel):
+        return partial(_model_as_plain, _keys(kind))
+    if issubclass(kind, Mapping):
+        return _mapping_as_plain
+    if issubclass(kind, list | tuple):
+        return _list_as_plain
+    if issubclass(kind, date):
+        return date.isoformat if kind is date else lambda moment: moment.isoformat()
+    if dataclasses.is_dataclass(kind):
+        return partial(_record_as_plain, _names(kind))
+    raise NotPlainError(f"a {kind.__name__} has no form in canonical JSON")
+
+
+def _model_as_plain(keys: tuple[tuple[str, str], ...], value: Any) -> dict[str, Any]:
+    return {
+        key: inner if type(inner) in _AS_IT_STANDS else to_plain(inner)
+        for name, key in keys
+        if (inner := getattr(value, name)) is not None
+    }
+
+
+def _record_as_plain(names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    return {
+        name: inner if type(inner := getattr(value, name)) in _AS_IT_STANDS else to_plain(inner)
+        for name in names
+    }
+
+
+def _mapping_as_plain(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_key(key): to_plain(inner) for key, inner in value.items()}
+
+
+def _list_as_plain(value: Sequence[Any]) -> list[Any]:
+    return [inner if type(inner) in _AS_IT_STANDS else to_plain(inner) for inner in value]
+
+
+_WRITERS: dict[Any, Writer] = {Decimal: plain}
+
+
 def _keys(model: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 
-@cache
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 

@@ -21,6 +21,7 @@ from service.workorders.evaluating import (
     lock,
     save,
     take_snapshot,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def change_contract(
     changes = changes_between(old, new)
     if not reason:
         _demand_reason(change.path for change in changes if change.needs_reason)
-    changed = replace(
-        order, contract=canonical_json(new).decode(), ruleset=ruleset or order.ruleset
-    )
+    changed = replace(order, contract=text_of(new), ruleset=ruleset or order.ruleset)
     if changed.ruleset != order.ruleset:
         check_chosen(case_from(changed), "ruleset_version")
     evaluated = evaluate_now(connection, changed, trace=True)

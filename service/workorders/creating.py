@@ -25,6 +25,7 @@ from service.workorders.evaluating import (
     findings_of,
     library,
     search_text,
+    text_of,
 )
 from service.workorders.records import WorkOrder
 
@@ -100,7 +101,7 @@ def create(connection: Connection, actor: Actor, body: NewWorkOrder) -> WorkOrde
         ruleset=body.ruleset,
         profile=body.profile,
         parameters=canonical_json(body.parameters).decode(),
-        contract=canonical_json(contract).decode(),
+        contract=text_of(contract),
     )
     case = case_from(order)
     check_chosen(case)

@@ -98,11 +98,32 @@ class Evaluated:
     evaluation: Evaluation
 
 
-# Both are frozen, and the same text is read again with every change of anything else.
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A contract's text, with what it says if that is known."""
+
+    text: str
+    contract: Contract | None = dataclasses.field(default=None, compare=False)
+
+
+# Contracts are frozen, and the same text is read again with every change of anything else.
 @lru_cache(maxsize=256)
+def _read_contract(written: _Written) -> Contract:
+    if written.contract is not None:
+        return written.contract
+    return Contract.model_validate(read_json(written.text, "contract").value)
+
+
 def contract_of(written: str) -> Contract:
     """The contract that a text of canonical JSON holds."""
-    return Contract.model_validate(read_json(written, "contract").value)
+    return _read_contract(_Written(written))
+
+
+def text_of(contract: Contract) -> str:
+    """The text of canonical JSON that a contract is kept as."""
+    written = canonical_json(contract).decode()
+    _read_contract(_Written(written, contract))
+    return written
 
 
 @lru_cache(maxsize=4_096)

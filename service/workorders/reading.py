@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from contracts.canonical_json import to_plain
 from service.workorders.commenting import comments_of
 from service.workorders.evaluating import evaluate_now, find
 from service.workorders.records import find_snapshot, read_parts
@@ -183,4 +183,5 @@ def derived_of(connection: Connection, tenant_id: UUID, snapshot: Snapshot) -> d
 
 def readiness_of(readiness: Readiness) -> dict[str, Any]:
     """What is missing, as answers hold it."""
-    return dataclasses.asdict(readiness)
+    found: dict[str, Any] = to_plain(readiness)
+    return found

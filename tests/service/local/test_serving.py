@@ -206,14 +206,18 @@ class Served:
                     found[pid] = words.replace(b"\0", b" ").decode()
         return found
 
-    def one(self, words):
-        """The process id of the child whose command ends so."""
-        (pid,) = [
-            pid
-            for pid, command in self.descendants().items()
-            if command.rstrip().endswith(words) and "kept_process" not in command
-        ]
-        return pid
+    def one(self, words, *, but=None):
+        """The process id of the child whose command ends so, once it is there."""
+
+        def found():
+            return [
+                pid
+                for pid, command in self.descendants().items()
+                if command.rstrip().endswith(words) and "kept_process" not in command and pid != but
+            ]
+
+        wait_until(found, seconds=20)
+        return found()[0]
 
 
 @pytest.fixture
@@ -234,8 +238,7 @@ def test_serve_answers_restarts_what_dies_and_leaves_nothing(served):
     before = served.one("service.command_line reaper")
     os.kill(before, signal.SIGKILL)
     served.read_until(r"reaper +\| ended with code 137; starting again")
-    wait_until(lambda: "service.command_line reaper" in " ".join(served.descendants().values()))
-    assert served.one("service.command_line reaper") != before
+    assert runs(served.one("service.command_line reaper", but=before))
 
     (postmaster,) = [
         pid

@@ -202,6 +202,18 @@ def operations_of(connection: Connection, tenant_id: UUID, pack_ids: list[UUID])
     return _all(Operation, connection, command, tenant=tenant_id, packs=pack_ids)
 
 
+def open_operations_of(connection: Connection, tenant_id: UUID, pack_id: UUID) -> list[UUID]:
+    """The jobs of a pack that are not over."""
+    found = connection.scalars(
+        text(
+            "select operation_id from operations where tenant_id = :tenant and subject_id = :pack"
+            " and status in ('pending', 'sent', 'running') order by operation_id"
+        ),
+        {"tenant": tenant_id, "pack": pack_id},
+    )
+    return list(found)
+
+
 def part(connection: Connection, tenant_id: UUID, sha256: str) -> bytes:
     """The bytes of a part of a bundle; a snapshot that names it is never without it."""
     found = connection.execute(

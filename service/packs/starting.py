@@ -161,9 +161,12 @@ def end_current(
     current = records.current_pack(connection, tenant, work_order.work_order_id)
     if current is None:
         return None
-    # Jobs first, then their pack: a job that commits takes the two in the same order.
-    for operation in records.operations_of(connection, tenant, [current.pack_id]):
-        cancel(connection, actor, operation.operation_id, reason=f"the pack was {status}: {reason}")
+    # Jobs first, then their pack: a job that commits takes the two in the same order. One that was
+    # waited for may just have asked for the next.
+    why = f"the pack was {status}: {reason}"
+    while open_ones := records.open_operations_of(connection, tenant, current.pack_id):
+        for operation_id in open_ones:
+            cancel(connection, actor, operation_id, reason=why)
     connection.execute(
         text(
             "update packs set status = :status, ended_at = :now, end_reason = :reason"

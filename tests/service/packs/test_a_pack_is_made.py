@@ -43,9 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _download(desk: Any, work_order_id: UUID, kind: str, version: int = 1) -> Any:
-    return desk.get(
-        f"/v1/repogen/work-orders/{work_order_id}/packs/{version}/artifacts/{kind}"
-    )
+    return desk.get(f"/v1/repogen/work-orders/{work_order_id}/packs/{version}/artifacts/{kind}")
 
 
 def test_the_bundle_is_the_one_that_zenops_build_gives(

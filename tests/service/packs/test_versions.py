@@ -73,9 +73,7 @@ def test_a_correction_makes_a_second_version_that_says_what_it_replaces_and_why(
     assert current == listed[0]
 
 
-def test_the_replaced_version_is_still_downloaded_by_its_digest(
-    desk: Any, corrected: UUID
-) -> None:
+def test_the_replaced_version_is_still_downloaded_by_its_digest(desk: Any, corrected: UUID) -> None:
     old, new = (
         desk.get(f"/v1/repogen/work-orders/{corrected}/packs/{version}/artifacts/docx")
         for version in (1, 2)
@@ -126,9 +124,9 @@ def test_making_a_work_order_ready_makes_its_pack_and_asking_again_gives_the_sam
     assert made["generation_job"]["kind"] == "pack.bundle"
     assert len(made["pack"]["bundle_digest"]) == 64
     assert look("select count(*) from packs where work_order_id = :id", id=work_order_id) == [(1,)]
-    assert look(
-        "select count(*) from operations where work_order_id = :id", id=work_order_id
-    ) == [(1,)]
+    assert look("select count(*) from operations where work_order_id = :id", id=work_order_id) == [
+        (1,)
+    ]
     assert look(
         "select current_pack_id::text from work_orders where work_order_id = :id",
         id=work_order_id,

@@ -20,9 +20,13 @@ $(READY): requirements.lock pyproject.toml
 
 setup: $(READY) ## fill .venv, so that .venv/bin/zenops runs
 
-demo: $(READY) ## take the specimen case through a service of its own to a signed, verified pack
+demo: $(READY) ## evaluate the specimen, take it through a service of its own to a signed pack, verify that
 	@$(BIN)/python scripts/draw_specimen_photographs.py
+	@$(BIN)/zenops evaluate $(SPECIMEN)
+	@echo
 	@$(BIN)/zenops-service demo $(SPECIMEN) -o build
+	@echo
+	@$(BIN)/zenops verify build/specimen-house.zip --recompute
 
 serve: $(READY) ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/zenops-service serve

@@ -23,7 +23,6 @@ from engine.evaluation import examine
 from factory.bundle import as_bundled, write_bundle
 from factory.case_files import CaseFile, read_case_file
 from factory.catalogue import read_catalogue
-from factory.verification import verify_bundle
 from service.local_services import scratch_folder
 from service.people.seeding import Credentials
 from service.serving import running_service
@@ -117,10 +116,6 @@ def demonstrate(case_folder: Path, output: Path, say: Callable[[str], None]) -> 
     if digest != expected:
         raise DemonstrationError(f"the service's bundle is {digest}, zenops build's is {expected}")
     say(f"digest    {digest}, as zenops build gives it")
-    checked = verify_bundle(files[0], recompute=True)
-    if not checked.sound:
-        raise DemonstrationError("the bundle that was downloaded does not verify: zenops verify")
-    say("verified  every file, and every figure computed again")
     for file in files:
         say(f"file      {file}")
 
@@ -242,6 +237,8 @@ def _send_evidence(
                 },
             }
         )
+    if not items:
+        return {}
     listed = operator.ask("POST", f"{at}/evidence/link", {"items": items})
     return {item["key"]: item["id"] for item in listed["evidence"]}
 

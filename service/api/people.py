@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from service.errors import not_found
 from service.identifiers import read_id
 from service.people import access_tokens, firms, founding, members, signing_in
 from service.people.acting import in_tenant
+from service.people.limits import SIGN_IN_ELSEWHERE
 from service.people.roles import HIGHEST, the_roles
 from service.people.shapes import (
     Acceptance,
@@ -44,6 +47,7 @@ from service.people.shapes import (
     PersonChange,
     RoleDescription,
     RoleList,
+    Slug,
     Tenant,
     TenantChange,
     Tenants,
@@ -63,6 +67,14 @@ class PageQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=100)
     cursor: UUID | None = Field(None, description="next_cursor of the page before")
+
+
+class FirmQuery(BaseModel):
+    """Which firm, for people who belong to several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    firm: Slug | None = None
 
 
 class PersonPath(BaseModel):
@@ -208,6 +220,62 @@ def accept_invitation(body: Acceptance) -> Response:
         AcceptedAnswer(user_id=done.user_id, email=done.email, firm=done.firm, roles=done.roles),
         201,
     )
+
+
+@api.get("/auth/oidc", summary="Log in at the identity provider", responses={302: None})
+@public
+def leave_for_provider(query: FirmQuery) -> Response:
+    """Send a browser to the provider; there is none unless the installation has one."""
+    oidc, service = _provider_login(), the_service()
+    address = signing_in.client_address(service, request)
+    leaving = oidc.leave(service, firm=query.firm, address=address)
+    response = Response(status=302, headers={"Location": leaving.address})
+    # Lax, because the way back begins at the provider.
+    response.set_cookie(
+        _state_cookie(),
+        leaving.state,
+        max_age=SIGN_IN_ELSEWHERE,
+        secure=service.settings.public_url.startswith("https:"),
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    return response
+
+
+@api.get("/auth/oidc/callback", summary="Back from the identity provider", responses={303: None})
+@public
+def come_back_from_provider() -> Response:
+    """Start a session for a member whose address the provider has proved, and show the desk."""
+    oidc, service = _provider_login(), the_service()
+    made = oidc.come_back(
+        service,
+        state=request.args.get("state", ""),
+        expected_state=request.cookies.get(_state_cookie(), ""),
+        code=request.args.get("code", ""),
+        request_id=current_request_id(),
+        former=signing_in.session_cookie(service, request),
+    )
+    response = Response(status=303, headers={"Location": "/desk/queue"})
+    response.delete_cookie(
+        _state_cookie(),
+        secure=service.settings.public_url.startswith("https:"),
+        httponly=True,
+        samesite="Lax",
+    )
+    response.set_cookie(**signing_in.session_cookie_of(service, made))
+    return response
+
+
+def _provider_login() -> ModuleType:
+    """The module that knows the provider, which is an extra: without a provider nobody loads it."""
+    if not the_service().settings.oidc_issuer:
+        raise not_found()
+    return import_module("service.people.oidc")
+
+
+def _state_cookie() -> str:
+    return signing_in.cookie_name(the_service()) + "-oidc"
 
 
 # --- People of the firm

@@ -100,10 +100,15 @@ def _run(service: Service, script: str, keys: Sequence[str], rest: Sequence[int]
     try:
         return service.redis.eval(script, len(keys), *keys, *rest)
     except redis.RedisError as error:
-        raise ServiceError(
-            503,
-            "LOGIN_UNAVAILABLE",
-            "Nobody can log in at the moment",
-            "A part of the service is away. Try again in a minute.",
-            headers={"Retry-After": "60"},
-        ) from error
+        raise login_unavailable() from error
+
+
+def login_unavailable() -> ServiceError:
+    """The refusal of a login that nobody can check at the moment."""
+    return ServiceError(
+        503,
+        "LOGIN_UNAVAILABLE",
+        "Nobody can log in at the moment",
+        "A part of the service is away. Try again in a minute.",
+        headers={"Retry-After": "60"},
+    )

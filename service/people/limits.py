@@ -32,6 +32,7 @@ LIMITS = {
     "login_email": Limit(900, 1, per_failure_setting=True),
     "login_address": Limit(900, 10, per_failure_setting=True),
     "invitation_address": Limit(900, 50),
+    "elsewhere_address": Limit(900, 200),
     "password_user": Limit(900, 1, per_failure_setting=True),
 }
 

@@ -28,6 +28,8 @@ from service.people.roles import LoginAudience, capabilities_of, roles_for
 from service.people.tokens import is_token_shaped, keyed_digest, make_token, token_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Request
     from sqlalchemy import Connection, Row
 
@@ -239,32 +241,22 @@ def log_in(
         if person is None:
             raise login_failed()
         give_back(service, counted)
-        choices = _where(connection, person.user_id, audience, firm)
-        if not choices:
-            raise login_failed()
-        if len(choices) > 1:
-            raise conflict(
-                "FIRM_REQUIRED",
-                "You belong to several firms",
-                "Name one of them as `firm`.",
-                firms=[one.slug for one in choices],
-            )
+        place = the_place(places_of(connection, person.user_id, audience, firm))
         if passwords.is_outdated(person.password_hash):
             connection.execute(
                 text("update users set password_hash = :hash where user_id = :person"),
                 {"hash": passwords.hash_password(password), "person": person.user_id},
             )
-        if former is not None:
-            _end(connection, former, at)
         return start_session(
             connection,
             service,
             person=person,
-            place=choices[0],
+            place=place,
             audience=audience,
             kind=kind,
             request_id=request_id,
             at=at,
+            former=former,
         )
 
 
@@ -279,12 +271,30 @@ def _who_knows(connection: Connection, email: str, password: str) -> Row[Any] | 
     return person
 
 
-def _where(
+def places_of(
     connection: Connection, user_id: UUID, audience: LoginAudience, firm: str | None
 ) -> list[Row[Any]]:
     """The active tenants in which a person has a role for an audience."""
     rows = connection.execute(_PLACES, {"person": user_id, "firm": firm}).all()
     return [row for row in rows if roles_for(audience, row.kind, row.roles)]
+
+
+def the_place(places: Sequence[Row[Any]]) -> Row[Any]:
+    """The one tenant that somebody goes to.
+
+    Raises:
+        ServiceError: 401 LOGIN_FAILED, there is none; 409 FIRM_REQUIRED, there are several.
+    """
+    if not places:
+        raise login_failed()
+    if len(places) > 1:
+        raise conflict(
+            "FIRM_REQUIRED",
+            "You belong to several firms",
+            "Name one of them as `firm`.",
+            firms=[one.slug for one in places],
+        )
+    return places[0]
 
 
 def start_session(
@@ -297,6 +307,7 @@ def start_session(
     kind: SessionKind,
     request_id: str,
     at: datetime,
+    former: str | None = None,
 ) -> LoggedIn:
     """Make the token of a login that has been proved, always a fresh one.
 
@@ -309,7 +320,10 @@ def start_session(
         kind: a session or a bearer token.
         request_id: under which this is told.
         at: the instant.
+        former: a session that the same browser had; it ends.
     """
+    if former is not None:
+        _end(connection, former, at)
     made = make_token()
     token_id = new_id()
     expires_at = at + timedelta(hours=service.settings.session_hours)
@@ -446,6 +460,19 @@ def cookie_name(service: Service) -> str:
 def session_cookie(service: Service, request: Request) -> str | None:
     """The session's token in a request's cookie, if there is one."""
     return request.cookies.get(cookie_name(service)) or None
+
+
+def session_cookie_of(service: Service, made: LoggedIn) -> dict[str, Any]:
+    """What `Response.set_cookie` takes to give a browser its session."""
+    return {
+        "key": cookie_name(service),
+        "value": made.token,
+        "expires": made.expires_at,
+        "secure": service.settings.public_url.startswith("https:"),
+        "httponly": True,
+        "samesite": "Lax",
+        "path": "/",
+    }
 
 
 def csrf_token(service: Service, session: str) -> str:

@@ -305,7 +305,7 @@ def test_a_logo_is_an_uploaded_picture_of_the_firm(
                 text(
                     "insert into documents (tenant_id, document_id, status, filename, object_key,"
                     " media_type, size, sha256, facts, uploaded_at, created_at) values (:tenant, :id,"
-                    " :status, 'logo.png', 'k', :type, 1, repeat('0', 64), '{}', now(), now())"
+                    " :status, 'logo.png', cast(:id as text), :type, 1, repeat('0', 64), '{}', now(), now())"
                 ),
                 {"tenant": firm.tenant_id, "id": made, "status": status, "type": media_type},
             )

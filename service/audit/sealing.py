@@ -16,6 +16,7 @@ from sqlalchemy import text
 from service import clock
 from service.audit.chain import BEGINNING, EVENT, seal_hash
 from service.database.connections import transaction
+from service.jobs.crashpoints import crashpoint
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -93,6 +94,7 @@ def seal_tenant(
             previous = found
         if rows:
             connection.execute(_SEAL, rows)
+            crashpoint("sealer-in-batch")
     if rows:
         # Beyond the database: whoever keeps the logs can hold the chain to them.
         log.info("sealed", tenant=str(tenant_id), seq=seq, hash=previous)

@@ -104,8 +104,16 @@ def perform(service: Service, tenant_id: UUID, operation_id: UUID, generation: i
             # The effect stands; what came after it is a fault, but not a failure of the work.
             told.error("job.failed_after_effect", error=type(error).__name__, at=place(error))
         else:
-            ended = _fail(job, reason_of(error), is_last=is_final(error))
-            told.warning("job.failed", error=type(error).__name__, at=place(error), now=ended)
+            told = told.bind(error=type(error).__name__, at=place(error))
+            try:
+                ended = _fail(job, reason_of(error), is_last=is_final(error))
+            except Exception as second:  # noqa: BLE001 - the database, or the kind's own hook
+                # Its lease will run out, and the reaper finds it.
+                told.error(
+                    "job.end_not_written", because=type(second).__name__, where=place(second)
+                )
+            else:
+                told.warning("job.failed", now=ended)
     else:
         told.info("job.done", seconds=round(time.monotonic() - began, 3))
     return True

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from service.audit.anchoring import anchor
 from service.audit.sealing import seal
 from service.database.connections import transaction
+from service.evidence.sweeping import sweep_orphans
 from service.packs.sweeping import sweep
+from service.privacy.retention import purge
 from service.telemetry.metrics import gather
 
 if TYPE_CHECKING:
@@ -93,5 +95,9 @@ TASKS: tuple[Task, ...] = (
     Task("audit.seal_late", DAY, _NIGHT, run=seal_late_audit),
     Task("audit.anchor", DAY, _NIGHT + timedelta(minutes=15), run=anchor),
     Task("packs.sweep", DAY, _NIGHT + timedelta(minutes=30), run=sweep, claim_seconds=3600),
-    Task("ticks.forget", DAY, _NIGHT + timedelta(minutes=45), run=forget_ticks),
+    Task(
+        "evidence.sweep", DAY, _NIGHT + timedelta(minutes=45), run=sweep_orphans, claim_seconds=3600
+    ),
+    Task("evidence.purge", DAY, _NIGHT + timedelta(minutes=60), run=purge, claim_seconds=3600),
+    Task("ticks.forget", DAY, _NIGHT + timedelta(minutes=75), run=forget_ticks),
 )

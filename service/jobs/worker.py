@@ -23,6 +23,7 @@ from service.database.connections import transaction
 from service.jobs import loops, registry, running
 from service.jobs.crashpoints import crashpoint
 from service.jobs.failures import end_attempt, place
+from service.jobs.loops import AWAY
 from service.jobs.queueing import NotAllowed, OperationJob, connect, open_queue, operation_of
 
 if TYPE_CHECKING:
@@ -86,9 +87,14 @@ class OperationWorker(Worker):
             super().maintain_heartbeats(job, execution)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Tell that a job raised, which ours never do; without its arguments and its traceback."""
+        """Tell why a job did not begin; without its arguments and its traceback."""
         error = exc_info[1]
-        log.error("worker.refused", job=job.id, error=type(error).__name__, at=place(error))
+        told = log.bind(job=job.id, error=type(error).__name__, at=place(error))
+        if isinstance(error, AWAY):
+            told.warning("worker.server_away")
+        else:
+            # Not ours: somebody has written to the queue who should not be able to.
+            told.error("worker.refused")
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:  # noqa: ARG002 - RQ's
         """A killed child's operation is free at once: its lease need not run out."""

@@ -3,8 +3,9 @@ FROM node:24-slim AS assets
 WORKDIR /srv/zenops
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY service/web service/web
-RUN npm run build
+COPY scripts/bundle_pages.js scripts/
+COPY service/web/source service/web/source
+RUN node scripts/bundle_pages.js
 
 FROM python:3.12-slim
 # LibreOffice prints PDF; without it packs hold the Word report alone.
@@ -18,7 +19,7 @@ WORKDIR /srv/zenops
 COPY requirements-server.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-server.lock
 COPY . .
-COPY --from=assets /srv/zenops/service/web/static service/web/static
+COPY --from=assets /srv/zenops/service/web/static/built service/web/static/built
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . && \
     useradd --system --uid 10001 --no-create-home zenops && \
     install -d -o zenops -g zenops /var/lib/zenops /var/lib/zenops/objects

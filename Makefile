@@ -42,7 +42,7 @@ test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Pyth
 	$(BIN)/python -m pytest -q tests/durable
 
 test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberation fonts
-	$(BIN)/python -m pytest -q tests/pdf
+	$(BIN)/python -m pytest -q tests/pdf tests/service/packs/pdf
 
 feel-fuzz: $(READY) ## a million generated FEEL expressions
 	ZENOPS_FEEL_EXPRESSIONS=1000000 $(BIN)/python -m pytest -q tests/feel/test_generated_expressions.py

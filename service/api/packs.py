@@ -17,6 +17,7 @@ from service.identifiers import read_id
 from service.jobs.retrying import retry
 from service.objects.storage import stream
 from service.packs import downloading, records, sign_off, starting, state
+from service.packs.artifact_forms import FORMS
 from service.packs.shapes import (
     ArtifactPath,
     NewPackAnswer,
@@ -37,6 +38,13 @@ api = APIBlueprint("packs", __name__, url_prefix="/v1/repogen", abp_tags=[Tag(na
 #: Whoever looks after a firm's work: its people, its programs, and the studio.
 OPERATORS = ("web", "service", "studio")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_FILE = {
+    "description": "The file",
+    "content": {
+        form.media_type: {"schema": {"type": "string", "format": "binary"}}
+        for form in FORMS.values()
+    },
+}
 
 
 @api.post(
@@ -100,7 +108,7 @@ def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
 @api.get(
     "/work-orders/<work_order_id>/packs/<version>/artifacts/<kind>",
     summary="Download a file of a pack: bundle, docx or pdf",
-    responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
+    responses={200: _FILE},
 )
 @access("deliverables.download", audiences=("web", "service"))
 def download(path: ArtifactPath) -> Response:

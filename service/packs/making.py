@@ -13,7 +13,6 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ from service.jobs.job import CannotSucceed, JobFailed
 from service.jobs.outbox import enqueue
 from service.objects.storage import get_to, put_new, stream
 from service.packs import records
+from service.packs.artifact_forms import FORMS
 from service.workorders.bundles import read_bundle
 
 if TYPE_CHECKING:
@@ -56,21 +56,6 @@ _PASSING = frozenset({"E608", "E639", "E646", "E661", "E662"})
 _MOST_PROBLEMS = 3
 #: What an attempt keeps for storing what a program has made.
 _SPARE_S = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    ending: str
-    media_type: str
-
-
-_FORMS: dict[ArtifactKind, _Form] = {
-    "bundle": _Form("zip", "application/zip"),
-    "docx": _Form(
-        "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-    ),
-    "pdf": _Form("pdf", "application/pdf"),
-}
 
 
 def make_bundle(job: Job) -> None:
@@ -203,7 +188,7 @@ def _end_without_effect(job: Job, pack: Pack) -> None:
 
 def _keep(job: Job, pack: Pack, kind: ArtifactKind, path: Path) -> None:
     """Store what was made, then say so and ask for what follows, in one transaction."""
-    form = _FORMS[kind]
+    form = FORMS[kind]
     job.step("storing", 90)
     key, stored = _put(job, f"{job.tenant_id}/packs/{pack.pack_id}", form.ending, path)
     with job.effect() as connection:
@@ -314,8 +299,7 @@ def _folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def _one_at_a_time(job: Job) -> Iterator[None]:
     """Wait until no other job of this machine lays out a PDF; a killed one lets go by itself."""
-    place = Path(tempfile.gettempdir()) / f"zenops-pdf-{os.geteuid()}.lock"
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(pdf_lock_place(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         while not _locked(descriptor):
             job.step("waiting for another PDF", 0)
@@ -323,6 +307,11 @@ def _one_at_a_time(job: Job) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def pdf_lock_place() -> Path:
+    """The file that whoever lays out a PDF on this machine, as this user, has locked."""
+    return Path(tempfile.gettempdir()) / f"zenops-pdf-{os.geteuid()}.lock"
 
 
 def _locked(descriptor: int) -> bool:

@@ -19,7 +19,7 @@ from service.database.connections import transaction
 from service.identifiers import new_id
 from service.jobs.job import Job, LeaseLost
 from service.jobs.outgoing import mark_due
-from service.jobs.running import perform, take_lease
+from service.jobs.running import perform, run_pending, take_lease
 from service.objects.storage import exists, put_new
 from service.packs import failing, making
 from service.packs.sweeping import sweep
@@ -179,7 +179,7 @@ def test_an_object_that_is_gone_is_tried_for_again(
     )
     away = service.objects.folder / f"{key}-away"  # type: ignore[operator]
     (service.objects.folder / key).rename(away)  # type: ignore[operator]
-    _work_off(jobs_service)
+    run_pending(jobs_service)
     job = desk.get(f"{path_of(work_order_id)}/pack").get_json()["generation_job"]
 
     assert packs_of(work_order_id) == [(1, "generating")]
@@ -187,14 +187,8 @@ def test_an_object_that_is_gone_is_tried_for_again(
     assert job["reason"].startswith("OBJECT_MISSING")
     away.rename(service.objects.folder / key)  # type: ignore[operator]
     look("update operations set run_after = now() where work_order_id = :id", id=work_order_id)
-    _work_off(jobs_service)
-    assert packs_of(work_order_id) == [(1, "generated")]
-
-
-def _work_off(jobs_service: Service) -> None:
-    from service.jobs.running import run_pending
-
     run_pending(jobs_service)
+    assert packs_of(work_order_id) == [(1, "generated")]
 
 
 def test_progress_is_seen_while_evidence_is_collected(
@@ -308,7 +302,7 @@ def test_taking_back_while_a_job_commits_ends_one_way_or_the_other(
         "select kind, status from operations where work_order_id = :id order by created_at",
         id=order,
     ) == [("pack.bundle", "done"), ("pack.render", "cancelled")]
-    _work_off(jobs_service)
+    run_pending(jobs_service)
     assert packs_of(order) == [(1, "superseded")]
 
 
@@ -333,7 +327,7 @@ def test_what_a_killed_attempt_has_stored_is_found_by_the_next_one(
         with pytest.raises(KilledError):
             making.make_bundle(job)
     look("update operations set status = 'pending' where work_order_id = :id", id=order)
-    _work_off(jobs_service)
+    run_pending(jobs_service)
 
     assert packs_of(order) == [(1, "generated")]
     ((key,),) = look(
@@ -435,3 +429,36 @@ def test_a_stale_copy_of_a_job_does_nothing(
 
     assert not perform(jobs_service, job.tenant_id, job.operation_id, job.generation - 1)
     assert artifacts(look, order) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kinds"),
+    [("on", ["pack.bundle", "pack.render", "pack.pdf"]), ("auto", ["pack.bundle", "pack.render"])],
+)
+def test_without_libreoffice_a_pack_is_whole_and_only_a_demanded_pdf_fails(
+    desk: Any,
+    order: UUID,
+    jobs_service: Service,
+    packs_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str,
+    kinds: list[str],
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    run_pending(
+        dataclasses.replace(
+            jobs_service,
+            settings=dataclasses.replace(jobs_service.settings, pdf=wanted),  # type: ignore[arg-type]
+        )
+    )
+    state = desk.get(f"{path_of(order)}/pack").get_json()
+
+    assert packs_of(order) == [(1, "generated")]
+    assert [one["kind"] for one in state["artifacts"]] == ["bundle", "docx"]
+    assert [one["kind"] for one in state["generation_job"]["operations"]] == kinds
+    if wanted == "on":
+        last = state["generation_job"]
+        assert (last["kind"], last["status"], last["attempts"]) == ("pack.pdf", "dead", 1)
+        assert "LibreOffice is not installed" in last["reason"]
+        assert desk.post(f"{path_of(order)}/packs/1/retry").status_code == 200
+        assert packs_of(order) == [(1, "generated")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from flask import Response
 from flask_openapi import APIBlueprint, Tag
 from pydantic import BaseModel
@@ -11,10 +13,12 @@ from service.api.access import access
 from service.api.answers import answer
 from service.api.request_life import current
 from service.audit.history import Events, EventSearch, WorkOrderEventSearch, events
-from service.errors import not_found
+from service.errors import ServiceError, not_found
 from service.identifiers import read_id
 
-api = APIBlueprint("audit", __name__, url_prefix="/v1", abp_tags=[Tag(name="audit")])
+api = APIBlueprint(
+    "audit", __name__, url_prefix="/v1", abp_tags=[Tag(name="audit")], abp_security=[{"bearer": []}]
+)
 _AUDIENCES = ("web", "service", "studio")
 
 
@@ -30,6 +34,7 @@ def list_events(query: EventSearch) -> Response:
     """Events of the firm, by work order, subject, action, actor and time."""
     now = current()
     filters = {name: value for name, value in query if name != "limit"}
+    filters["cursor"] = _cursor(query.cursor)
     return answer(events(now.connection, now.actor.tenant_id, filters, limit=query.limit))
 
 
@@ -51,5 +56,15 @@ def list_work_order_events(path: WorkOrderPath, query: WorkOrderEventSearch) -> 
         {"tenant": now.actor.tenant_id, "id": work_order_id},
     ):
         raise not_found()
-    filters = {"work_order": work_order_id, "cursor": query.cursor}
+    filters = {"work_order": work_order_id, "cursor": _cursor(query.cursor)}
     return answer(events(now.connection, now.actor.tenant_id, filters, limit=query.limit))
+
+
+def _cursor(text_: str | None) -> UUID | None:
+    if text_ is None:
+        return None
+    if (found := read_id(text_)) is None:
+        raise ServiceError(
+            400, "CURSOR_INVALID", "The cursor is none of ours", "Send next_cursor as it came."
+        )
+    return found

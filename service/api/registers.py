@@ -28,7 +28,13 @@ from service.registers.records import (
     search,
 )
 
-api = APIBlueprint("registers", __name__, url_prefix="/v1", abp_tags=[Tag(name="registers")])
+api = APIBlueprint(
+    "registers",
+    __name__,
+    url_prefix="/v1",
+    abp_tags=[Tag(name="registers")],
+    abp_security=[{"bearer": []}],
+)
 
 _AUDIENCES = ("web", "service", "studio")
 _may_read = access("masterdata.read", audiences=_AUDIENCES)

@@ -33,7 +33,7 @@ class EventSearch(BaseModel):
     since: AwareDatetime | None = None
     until: AwareDatetime | None = Field(None, description="this instant itself is not meant")
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: UUID | None = None
+    cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
 class WorkOrderEventSearch(BaseModel):
@@ -42,7 +42,7 @@ class WorkOrderEventSearch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: UUID | None = None
+    cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
 class ActingParty(BaseModel):

@@ -66,6 +66,9 @@ KINDS: dict[str, Kind] = {
     ),
     # A pack is whole without its PDF: what goes wrong here is the operation's own matter.
     "pack.pdf": Kind("service.packs.making:print_pdf", max_attempts=3, timeout_seconds=900),
+    "firm.export": Kind(
+        "service.privacy.firm_archive:make_archive", max_attempts=3, timeout_seconds=3600
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -35,6 +36,9 @@ log = structlog.get_logger("zenops.privacy")
 
 #: Papers that name people, whatever their sensitivity was said to be.
 _PAPERS = ("bank_kyc", "legal")
+
+#: An archive of everything is not left lying about.
+EXPORT_KEPT = timedelta(days=7)
 
 _TENANTS = text("select tenant_id from tenants order by tenant_id")
 # What a document is used for: its own work order, and those whose evidence it is.
@@ -100,7 +104,19 @@ class Due:
 def purge(service: Service) -> int:
     """Purge what is due, and old exports; how many papers that were. For a daily tick, as zen_jobs."""
     at = clock.now()
+    forget_exports(service, at)
     return len(purge_due(service, at))
+
+
+def forget_exports(service: Service, at: datetime) -> int:
+    """Delete archives of firms that are older than `EXPORT_KEPT`; how many those were."""
+    removed = 0
+    for tenant_id in _tenants(service):
+        for found in list(storage.listed(service.objects, f"{tenant_id}/exports")):
+            if found.modified_at <= at - EXPORT_KEPT:
+                storage.delete(service.objects, found.key)
+                removed += 1
+    return removed
 
 
 def purge_due(service: Service, at: datetime, *, dry_run: bool = False) -> tuple[Due, ...]:
@@ -115,14 +131,17 @@ def purge_due(service: Service, at: datetime, *, dry_run: bool = False) -> tuple
         What was purged, or would be. Each paper has its own transaction; after an interruption the
         rest is purged the next time.
     """
-    with transaction(service.engine, role="zen_system") as connection:
-        tenants = connection.scalars(_TENANTS).all()
     purged: list[Due] = []
-    for tenant_id in tenants:
+    for tenant_id in _tenants(service):
         with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
             due = [_due(tenant_id, row) for row in _find(connection, tenant_id, at)]
         purged += [one for one in due if dry_run or _purge(service, one, at)]
     return tuple(purged)
+
+
+def _tenants(service: Service) -> list[UUID]:
+    with transaction(service.engine, role="zen_system") as connection:
+        return list(connection.scalars(_TENANTS))
 
 
 def _find(

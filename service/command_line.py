@@ -184,6 +184,14 @@ def create_user(
     _print_credentials(lambda engine: create(engine, firm=firm, email=email, name=name, role=role))
 
 
+@app.command()
+def reset_password(email: Annotated[str, typer.Argument(help="The person's address.")]) -> None:
+    """Give a person a new password, printed this once; all their logins and tokens end."""
+    from service.people.seeding import reset_password as reset
+
+    _print_credentials(lambda engine: reset(engine, email=email))
+
+
 def _print_credentials(create: "Callable[[Engine], Credentials]") -> None:
     """Do what makes somebody, and print how they log in."""
     from service.database.connections import make_engine

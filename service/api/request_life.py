@@ -7,7 +7,6 @@ commits, and an error anywhere leaves nothing behind.
 
 from __future__ import annotations
 
-import hmac
 import json
 import time
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from service.database.connections import Role, become
 from service.errors import ServiceError, conflict, forbidden
 from service.identifiers import new_id, read_id
 from service.jobs.crashpoints import crashpoint
-from service.people.signing_in import authenticate, csrf_token, session_cookie
+from service.people.signing_in import authenticate, is_csrf_token, session_cookie
 from service.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ def _wanted_tenant() -> UUID | None:
 
 def _check_csrf(service: Service, session: str) -> None:
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
-    if not hmac.compare_digest(given.encode(), csrf_token(service, session).encode()):
+    if not is_csrf_token(service, session, given):
         raise forbidden(
             "CSRF_TOKEN_INVALID",
             "The page is out of date",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -17,15 +17,17 @@ from service.audit.events import record
 from service.database.connections import transaction
 from service.errors import ServiceError
 from service.identifiers import new_id
-from service.people.acting import in_tenant
+from service.people.acting import in_tenant, put
 from service.people.founding import Founded, add_person, found_firm, founder
+from service.people.passwords import hash_password
 from service.people.roles import TenantKind, the_roles
-from service.people.signing_in import normal_email
+from service.people.signing_in import end_everywhere, normal_email
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
     from service.actor import Actor
 
@@ -42,6 +44,12 @@ DEMO_PEOPLE = (
 )
 # Two installations, or two processes of one, must not seed at the same moment.
 _LOCK = text("select pg_advisory_xact_lock(7353638)")
+
+_PLACES = text(
+    "select distinct on (n.tenant_id) n.tenant_id, n.slug, m.role from memberships m"
+    " join tenants n on n.tenant_id = m.tenant_id where m.user_id = :person"
+    " order by n.tenant_id, m.role"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,48 @@ def create_user(engine: Engine, *, firm: str, email: str, name: str, role: str) 
             )
         founded = Founded(tenant.tenant_id, tenant.slug)
         return _person(connection, founded, email, name, role, allowed[0])[1]
+
+
+def reset_password(engine: Engine, *, email: str) -> Credentials:
+    """Give somebody who has forgotten their password a new one, and end all their logins.
+
+    A person may belong to several firms, so no firm does this: whoever runs the installation does.
+
+    Raises:
+        ServiceError: 404, nobody has this address or they belong to no firm.
+    """
+    email, at, password = normal_email(email), clock.now(), secrets.token_urlsafe(15)
+    with transaction(engine, role="zen_login") as connection:
+        put(connection, "app.login_email", email)
+        user_id: UUID | None = connection.scalar(
+            text("select user_id from users where email = :email"), {"email": email}
+        )
+        places: Sequence[Row[Any]] = ()
+        if user_id is not None:
+            put(connection, "app.user_id", str(user_id))
+            places = connection.execute(_PLACES, {"person": user_id}).all()
+        if not places:
+            raise ServiceError(404, "PERSON_UNKNOWN", "There is no such person", email)
+        connection.execute(
+            text(
+                "update users set password_hash = :hash, password_changed_at = :at"
+                " where user_id = :person"
+            ),
+            {"hash": hash_password(password), "at": at, "person": user_id},
+        )
+        assert user_id is not None
+        end_everywhere(connection, user_id, at)
+        for place in places:
+            put(connection, "app.tenant_id", str(place.tenant_id))
+            record(
+                connection,
+                _installation(place.tenant_id),
+                "people:password:reset",
+                subject=("user", user_id),
+            )
+    first = places[0]
+    audience = the_roles().roles[first.role].audiences[0] if first.role in the_roles().roles else ""
+    return Credentials(email, password, first.role, audience, first.slug)
 
 
 def letterhead_of(case_file: Path) -> Firm:

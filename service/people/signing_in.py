@@ -6,6 +6,7 @@ the one address, token or person that the transaction names.
 
 from __future__ import annotations
 
+import hmac
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -478,6 +479,16 @@ def session_cookie_of(service: Service, made: LoggedIn) -> dict[str, Any]:
 def csrf_token(service: Service, session: str) -> str:
     """What a page's forms send along, to prove that they came from a page of this session."""
     return keyed_digest(service.settings.secret_key, "csrf", session)
+
+
+def is_csrf_token(service: Service, session: str, given: str) -> bool:
+    """Whether a form's token was made for this session, with our key or a former one."""
+    keys = (service.settings.secret_key, *service.settings.secret_key_fallbacks)
+    fitting = [
+        hmac.compare_digest(given.encode(), keyed_digest(key, "csrf", session).encode())
+        for key in keys
+    ]
+    return any(fitting)
 
 
 def client_address(service: Service, request: Request) -> str:

@@ -7,7 +7,14 @@ from sqlalchemy import text
 
 from contracts.canonical_json import to_plain
 from service.errors import ServiceError
-from service.people.seeding import SPECIMEN, create_firm, create_user, letterhead_of, seed_demo
+from service.people.seeding import (
+    SPECIMEN,
+    create_firm,
+    create_user,
+    letterhead_of,
+    reset_password,
+    seed_demo,
+)
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +199,29 @@ def test_what_cannot_be_founded_leaves_nothing_behind(service, owner_engine, act
 
     assert caught.value.code == code
     assert count() == before
+
+
+def test_whoever_forgot_their_password_gets_a_new_one_and_the_old_logins_end(
+    service, client, app, make_firm, make_user, owner_engine
+):
+    from tests.service.clients import Client
+
+    person = make_user(make_firm(), roles=["valuer"])
+    body = {"email": person.email, "password": person.password, "audience": "web"}
+    inside = Client(app, client.post("/v1/auth/login", json=body).get_json()["token"])
+    made = reset_password(service.engine, email=person.email.upper())
+
+    assert (made.role, made.audience) == ("valuer", "web")
+    assert inside.get("/v1/auth/me").status_code == 401
+    assert client.post("/v1/auth/login", json=body).status_code == 401
+    assert enter(client, made).status_code == 200
+    with owner_engine.connect() as connection:
+        assert connection.scalar(
+            text(
+                "select count(*) from audit_events where tenant_id = :tenant"
+                " and action = 'people:password:reset' and actor_kind = 'system'"
+            ),
+            {"tenant": person.tenant_id},
+        )
+    with pytest.raises(ServiceError, match="PERSON_UNKNOWN"):
+        reset_password(service.engine, email="nobody@specimen.test")

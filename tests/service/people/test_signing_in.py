@@ -350,3 +350,28 @@ def test_a_former_cookie_that_is_no_session_ends_nothing(firm, make_user, log_in
     log_in(make_user(firm), kind="session", former=bearer)
 
     assert authenticate(bearer)
+
+
+def test_a_forms_token_is_for_one_session_and_outlives_a_change_of_the_key(service):
+    import dataclasses
+
+    session, other = make_token().clear, make_token().clear
+    token = signing_in.csrf_token(service, session)
+    settings = service.settings
+    changed = dataclasses.replace(
+        service,
+        settings=dataclasses.replace(
+            settings, secret_key="n" * 40, secret_key_fallbacks=(settings.secret_key,)
+        ),
+    )
+    forgotten = dataclasses.replace(
+        changed, settings=dataclasses.replace(changed.settings, secret_key_fallbacks=())
+    )
+
+    assert signing_in.is_csrf_token(service, session, token)
+    assert signing_in.is_csrf_token(changed, session, token)
+    assert not signing_in.is_csrf_token(forgotten, session, token)
+    assert not signing_in.is_csrf_token(service, other, token)
+    for wrong in ("", session, token + "0", "ü"):
+        assert not signing_in.is_csrf_token(service, session, wrong)
+    assert session not in token

@@ -203,6 +203,8 @@ def test_every_route_of_people_names_who_may_call_it(app):
     assert {name for name, one in found.items() if one.is_public} == {
         "POST /v1/auth/login",
         "POST /v1/auth/invitations/accept",
+        "GET /v1/auth/oidc",
+        "GET /v1/auth/oidc/callback",
     }
     assert {name for name, one in found.items() if "portal" in one.audiences} == {
         "POST /v1/auth/logout",

@@ -32,7 +32,9 @@ def faults(world: World, committed: Sequence[UUID]) -> list[str]:
         committed: the operations whose asking transaction is known to have committed.
     """
     with world.owner() as connection:
-        rows = {row.operation_id: row for row in connection.execute(text("select * from operations"))}
+        rows = {
+            row.operation_id: row for row in connection.execute(text("select * from operations"))
+        }
         keys = connection.execute(
             text("select operation_key from operations group by 1 having count(*) > 1")
         ).scalars()

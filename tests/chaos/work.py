@@ -60,13 +60,16 @@ def write(job: Job) -> None:
         f"{job.tenant_id}/packs/{job.operation_id}/{job.operation_id}.bin",
         str(job.operation_id).encode(),
     )
+    time.sleep(payload.get("late", 0))
     with job.effect() as connection:
         note(connection, job)
 
 
 def note(connection: Any, job: Job) -> None:
     connection.execute(
-        text("insert into counting.effects (operation_id, generation) values (:operation, :generation)"),
+        text(
+            "insert into counting.effects (operation_id, generation) values (:operation, :generation)"
+        ),
         {"operation": job.operation_id, "generation": job.generation},
     )
 
@@ -121,5 +124,6 @@ def free_and_fail(connection: Any, operation: Operation) -> None:
 
 def resume(connection: Any, operation: Operation) -> None:
     connection.execute(
-        text("insert into counting.resumed values (:operation)"), {"operation": operation.operation_id}
+        text("insert into counting.resumed values (:operation)"),
+        {"operation": operation.operation_id},
     )

@@ -92,6 +92,8 @@ class World:
     ) -> Kept:
         """Start a process; armed, it dies at the point once, and starts anew unarmed."""
         environ = self.environ()
+        if role == "web":
+            environ["ZENOPS_TEST_SOCKET"] = str(self.folder / "web.sock")
         if crash_at is not None:
             environ |= {
                 "ZENOPS_CRASH_AT": crash_at,
@@ -159,18 +161,18 @@ class World:
         with engine.begin() as connection:
             yield connection
 
-    def ask(self, count: int, *, prefix: str = "k", seconds: float = 0) -> list[UUID]:
+    def ask(self, count: int, *, prefix: str = "k", **payload: float) -> list[UUID]:
         """Ask for work as a request does, each in a transaction; the ids of what was committed."""
         engine = create_engine(self.database.api_url)
         actor = self.actor()
         try:
             return [
-                self._ask(engine, actor, f"{prefix}-{number}", seconds) for number in range(count)
+                self._ask(engine, actor, f"{prefix}-{number}", payload) for number in range(count)
             ]
         finally:
             engine.dispose()
 
-    def _ask(self, engine: Engine, actor: Actor, key: str, seconds: float) -> UUID:
+    def _ask(self, engine: Engine, actor: Actor, key: str, payload: dict[str, float]) -> UUID:
         with transaction(engine, role="zen_web", tenant_id=self.tenant_id) as connection:
             return enqueue(
                 connection,
@@ -178,12 +180,33 @@ class World:
                 "test.write",
                 key=key,
                 subject_id=None,
-                payload={"seconds": seconds},
+                payload=payload,
             )
 
     def actor(self) -> Actor:
         """A person of the firm."""
         return Actor(self.tenant_id, UUID(int=1), "web", frozenset(), "Specimen Person", "r")
+
+    def query(self, statement: str, **values: Any) -> Sequence[Any]:
+        """Rows past every policy."""
+        with self.owner() as connection:
+            return connection.execute(text(statement), values).all()  # type: ignore[no-any-return]
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """A change past every policy."""
+        with self.owner() as connection:
+            connection.execute(text(statement), values)
+
+    def running(self, role: str) -> list[Kept]:
+        """The processes of a role."""
+        return [one for one in self.kept if one.role == role]
+
+    def stop(self, *roles: str) -> None:
+        """Kill the processes of some roles for good."""
+        with self._changing:
+            for one in [one for one in self.kept if one.role in roles]:
+                kill_tree(one.pid)
+                self.kept.remove(one)
 
     def objects(self) -> list[str]:
         """The operations that have an object in the storage."""

@@ -184,7 +184,8 @@ def test_an_effect_that_fails_leaves_nothing(ask, take, look):
     with pytest.raises(ZeroDivisionError):
         with job.effect() as connection:
             connection.execute(
-                text("insert into counting.effects (operation_id) values (:id)"), {"id": job.operation_id}
+                text("insert into counting.effects (operation_id) values (:id)"),
+                {"id": job.operation_id},
             )
             raise ZeroDivisionError
 

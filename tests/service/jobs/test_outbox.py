@@ -22,9 +22,9 @@ def test_work_asked_for_stands_if_and_only_if_the_transaction_commits(service, f
 
     ask(key="always", payload={"seconds": 0})
 
-    assert [(one.operation_key, one.status, one.payload) for one in look("select * from operations")] == [
-        ("always", "pending", {"seconds": 0})
-    ]
+    assert [
+        (one.operation_key, one.status, one.payload) for one in look("select * from operations")
+    ] == [("always", "pending", {"seconds": 0})]
 
 
 def test_the_same_key_is_the_same_row(ask, look):

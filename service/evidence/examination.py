@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from contracts.evidence import FileFacts
 from contracts.exact_json import read_json
+from factory.photographs import kind_of
 from service.errors import ServiceError
 from service.evidence.limits import limits, limits_of
 
@@ -58,6 +59,10 @@ def examine(path: Path, stored: Stored, settings: Settings) -> Examined:
         ServiceError: one of `REFUSALS`; FILE_TOO_LARGE; TRY_AGAIN when too many files are being
             looked at already.
     """
+    with path.open("rb") as file:
+        kind = kind_of(file.read(32))
+    # The first bytes tell that a file is nothing of ours; no process is needed for that.
+    check_size(kind.media_type if kind else "", stored.size, settings)
     task = {
         "memory_bytes": limits().looking.memory_bytes,
         "cpu_seconds": limits().looking.cpu_seconds,
@@ -89,9 +94,7 @@ def examine(path: Path, stored: Stored, settings: Settings) -> Examined:
         )
     if "refused" in said:
         raise _refused(said["refused"])
-    found = _believed(said, stored)
-    check_size(found.facts.media_type, stored.size, settings)
-    return found
+    return _believed(said, stored)
 
 
 def check_size(media_type: str, size: int, settings: Settings) -> None:
@@ -102,8 +105,11 @@ def check_size(media_type: str, size: int, settings: Settings) -> None:
     """
     allowed = limits_of(media_type, settings)
     if allowed is None:
-        kinds = ", ".join(limits().kinds)
-        raise refusal("FILE_KIND_REFUSED", f"What is taken: {kinds}. The content decides.")
+        raise refusal(
+            "FILE_KIND_REFUSED",
+            "Evidence is a JPEG, PNG, WebP, TIFF or HEIC picture, or a PDF. The content decides, not "
+            "the ending of the name. Save it as one of these.",
+        )
     if size > allowed.bytes:
         raise too_large(allowed.bytes)
 

@@ -29,7 +29,6 @@ _OPENED_BY = {
 _BOX_MM = 60.0
 #: What a PDF may do by itself when it is opened. A deed has no need of it.
 _ACTIVE = ("/JavaScript", "/JS", "/Launch", "/EmbeddedFile", "/RichMedia", "/XFA")
-_DEEPEST = 12
 
 
 def main() -> None:
@@ -83,6 +82,10 @@ def _look_at_picture(
     try:
         printed = print_picture(file.read(), width=_BOX_MM, height=_BOX_MM, orientation=orientation)
     except PictureError as error:
+        if isinstance(error.__context__, MemoryError):
+            return _refused(
+                "FILE_TOO_DEMANDING", f"could not be printed: {error}", fix="Save it smaller."
+            )
         return _refused(
             "FILE_DAMAGED",
             f"could not be printed: {error}",
@@ -165,28 +168,24 @@ def _active_part(pdf: Any) -> str | None:
     import pikepdf  # noqa: PLC0415
 
     for top in pdf.objects:
-        waiting = [(top, 0)]
+        waiting = [top]
         while waiting:
-            one, depth = waiting.pop()
+            one = waiting.pop()
             if isinstance(one, pikepdf.Dictionary | pikepdf.Stream):
                 names = set(one.keys())
-                for name in _ACTIVE:
-                    if name in names or (
-                        name in {str(one.get("/S", "")), str(one.get("/Type", ""))}
-                    ):
-                        return name
+                kinds = {str(one.get("/S", "")), str(one.get("/Type", ""))}
+                found = next((name for name in _ACTIVE if name in names | kinds), None)
+                if found:
+                    return found
                 inner = [one.get(name) for name in names]
             elif isinstance(one, pikepdf.Array):
                 inner = list(one)
             else:
                 continue
-            if depth < _DEEPEST:
-                # What is an object of its own has its own turn.
-                waiting += [
-                    (part, depth + 1)
-                    for part in inner
-                    if isinstance(part, pikepdf.Object) and not part.is_indirect
-                ]
+            # What is an object of its own has its own turn.
+            waiting += [
+                part for part in inner if isinstance(part, pikepdf.Object) and not part.is_indirect
+            ]
     return None
 
 

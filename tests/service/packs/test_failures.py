@@ -26,6 +26,8 @@ from service.packs.sweeping import sweep
 from tests.service.packs.specimen import enter, force_ready, make_ready, read_specimen, take_back
 
 BARE = "P04-below-five-crore"
+#: What other tests have left to do.
+LEAVE = "update operations set status = 'cancelled' where status in ('pending', 'sent', 'running')"
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ def order(
     owner: Any,
     desk: Any,
     owner_engine: Any,
-    run_jobs: Any,
+    look: Any,
     request: pytest.FixtureRequest,
 ) -> UUID:
     """A work order with a pack whose bundle is still to be made; nothing else waits."""
-    run_jobs()
+    look(LEAVE)
     work_order_id = enter(
         service,
         owner,
@@ -171,6 +173,7 @@ def test_a_bundle_that_was_damaged_since_is_not_printed(
 def test_an_object_that_is_gone_is_tried_for_again(
     service: Service, owner: Any, desk: Any, look: Any, jobs_service: Service, packs_of: Any
 ) -> None:
+    look(LEAVE)
     work_order_id = enter(service, owner, read_specimen(), reference=f"gone-{new_id().hex[-6:]}")
     make_ready(service, owner, work_order_id)
     ((key,),) = look(
@@ -196,10 +199,10 @@ def test_progress_is_seen_while_evidence_is_collected(
     owner: Any,
     desk: Any,
     take: Callable[[], Job],
-    run_jobs: Any,
+    look: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run_jobs()
+    look(LEAVE)
     work_order_id = enter(service, owner, read_specimen(), reference=f"steps-{new_id().hex[-6:]}")
     make_ready(service, owner, work_order_id)
     seen: list[tuple[str, int]] = []
@@ -220,19 +223,32 @@ def test_progress_is_seen_while_evidence_is_collected(
     assert percents == sorted(percents)
 
 
+@pytest.mark.parametrize("when", ["before it begins", "while it works"])
 def test_a_job_that_finds_its_pack_superseded_ends_without_effect(
-    order: UUID, take: Callable[[], Job], look: Any
+    order: UUID, take: Callable[[], Job], look: Any, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
+    """As if the pack had been ended without its jobs: the job has to see it for itself."""
+
+    def supersede() -> None:
+        look("update packs set status = 'superseded' where work_order_id = :id", id=order)
+
+    def store_and_supersede(*arguments: Any) -> Any:
+        supersede()
+        return put_new(*arguments)
+
     job = take()
-    # As if the pack had been ended without its jobs: the job has to see it for itself.
-    look("update packs set status = 'superseded' where work_order_id = :id", id=order)
+    if when == "before it begins":
+        supersede()
+    else:
+        monkeypatch.setattr(making, "put_new", store_and_supersede)
     making.make_bundle(job)
-    with job.effect():
-        pass
+    if not job.is_finished:
+        with job.effect():
+            pass
 
     assert artifacts(look, order) == []
-    assert look("select status, step from operations where work_order_id = :id", id=order) == [
-        ("done", "nothing to do: the pack is superseded")
+    assert look("select kind, status from operations where work_order_id = :id", id=order) == [
+        ("pack.bundle", "done")
     ]
 
 

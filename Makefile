@@ -6,7 +6,7 @@ SPECIMEN := fixtures/cases/specimen-house
 READY := .venv/.filled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-durable test-pdf feel-fuzz check golden golden-check bench pictures docs lock clean
+.PHONY: help setup web-assets demo restore-drill serve test test-durable test-pdf test-browser page-pictures feel-fuzz check golden golden-check bench pictures docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-setup: $(READY) ## fill .venv, so that .venv/bin/zenops runs
+setup: $(READY) web-assets ## fill .venv and bundle the pages' assets, so that everything runs
+
+web-assets: $(READY) ## bundle the pages' scripts and styles; Node is the machine's, else from a wheel
+	@$(BIN)/python scripts/make_web_assets.py
 
 demo: $(READY) ## evaluate the specimen, take it through a service of its own to a signed pack, verify that
 	@$(BIN)/python scripts/draw_specimen_photographs.py
@@ -28,13 +31,17 @@ demo: $(READY) ## evaluate the specimen, take it through a service of its own to
 	@echo
 	@$(BIN)/zenops verify build/specimen-house.zip --recompute
 
-serve: $(READY) ## start the whole service on this machine; Ctrl-C ends it
+restore-drill: $(READY) ## dump a service, restore it elsewhere, prove rows, invariants, audit and policies
+	@$(BIN)/python scripts/draw_specimen_photographs.py
+	@$(BIN)/zenops-service restore-drill $(SPECIMEN) -o build
+
+serve: $(READY) web-assets ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/zenops-service serve
 
 pictures: demo ## draw the pages of docs/pictures from the demo's PDF; needs LibreOffice and poppler
 	$(BIN)/python scripts/draw_report_pages.py build/specimen-house.pdf
 
-test: $(READY) ## all tests that need no system package
+test: $(READY) web-assets ## all tests that need no system package
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Python below 3.13
@@ -43,6 +50,12 @@ test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Pyth
 
 test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberation fonts
 	$(BIN)/python -m pytest -q tests/pdf tests/service/packs/pdf
+
+test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running service; needs chromium
+	$(BIN)/python -m pytest -q tests/browser
+
+page-pictures: $(READY) web-assets ## draw the pages of docs/pictures from a running service; needs chromium
+	$(BIN)/python scripts/draw_pages.py
 
 feel-fuzz: $(READY) ## a million generated FEEL expressions
 	ZENOPS_FEEL_EXPRESSIONS=1000000 $(BIN)/python -m pytest -q tests/feel/test_generated_expressions.py

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from service.database.connections import transaction
 from service.jobs import loops
 from service.jobs.crashpoints import crashpoint
-from service.jobs.failures import end_attempt
+from service.jobs.failures import end_attempt, place
 from service.jobs.outgoing import Outgoing, unmark
 from service.jobs.queueing import connect, open_queue
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from service.bootstrap import Service
 
 _BATCH = 500
+#: An operation whose end cannot be written is looked at again after so long.
+FAILED_END_S = 60
 SILENT = "The worker fell silent; another one takes the work."
 
 log = structlog.get_logger("zenops.jobs")
@@ -42,6 +44,11 @@ _STILL_OVER = text(
     "select 1 from operations where tenant_id = :tenant and operation_id = :operation"
     " and generation = :generation and status = 'running' and lease_until < clock_timestamp()"
     " for update skip locked"
+)
+_LATER = text(
+    "update operations set lease_until = clock_timestamp() + make_interval(secs => :seconds)"
+    " where tenant_id = :tenant and operation_id = :operation"
+    " and generation = :generation and status = 'running'"
 )
 
 
@@ -75,28 +82,46 @@ def reap_silent(service: Service) -> int:
         silent = _outgoing(connection, _LEASE_OVER, {"limit": _BATCH})
     reaped = 0
     for one in silent:
-        with transaction(service.engine, role="zen_worker", tenant_id=one.tenant_id) as connection:
-            names = {
-                "tenant": one.tenant_id,
-                "operation": one.operation_id,
-                "generation": one.generation,
-            }
-            if connection.execute(_STILL_OVER, names).first() is None:
-                continue
-            ended = end_attempt(
-                connection,
-                tenant_id=one.tenant_id,
-                operation_id=one.operation_id,
-                generation=one.generation,
-                reason=SILENT,
-                outcome="lost",
-                # The lease was wait enough.
-                wait=False,
-            )
-            crashpoint("reaper-before-commit")
-        reaped += 1
-        log.warning("reaper.silent", operation=one.job_id, kind=one.kind, now=ended)
+        told = log.bind(operation=one.job_id, kind=one.kind)
+        try:
+            ended = _take_back(service, one)
+        except loops.AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - the kind's own hook, which must not stop others
+            told.error("reaper.end_failed", error=type(error).__name__, at=place(error))
+            with transaction(service.engine, role="zen_system") as connection:
+                connection.execute(_LATER, {**_names(one), "seconds": FAILED_END_S})
+        else:
+            reaped += ended is not None
+            told.warning("reaper.silent", now=ended)
     return reaped
+
+
+def _take_back(service: Service, one: Outgoing) -> str | None:
+    """End a silent attempt; what its operation is now, or None if it is not silent any more."""
+    with transaction(service.engine, role="zen_worker", tenant_id=one.tenant_id) as connection:
+        if connection.execute(_STILL_OVER, _names(one)).first() is None:
+            return None
+        ended = end_attempt(
+            connection,
+            tenant_id=one.tenant_id,
+            operation_id=one.operation_id,
+            generation=one.generation,
+            reason=SILENT,
+            outcome="lost",
+            # The lease was wait enough.
+            wait=False,
+        )
+        crashpoint("reaper-before-commit")
+    return ended
+
+
+def _names(one: Outgoing) -> dict[str, object]:
+    return {
+        "tenant": one.tenant_id,
+        "operation": one.operation_id,
+        "generation": one.generation,
+    }
 
 
 def reap_forgotten(service: Service, queue: Queue) -> int:

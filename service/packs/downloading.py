@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from service.audit.events import record
-from service.errors import forbidden, not_found
+from service.errors import ServiceError, forbidden, not_found
 from service.packs import records
 from service.workorders.records import find_snapshot
 
@@ -23,13 +23,21 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
     """A file of a pack that the actor, who may download, may have.
 
     Raises:
-        ServiceError: 404, there is none of the kind (yet); 403, it is a bundle with identity papers
+        ServiceError: 404, there is none of the kind (yet); 410, it was purged; 403, it is a bundle with identity papers
             or what else is confidential in it, and the actor may not see those.
     """
     known = records.artifacts_of(connection, pack.tenant_id, [pack.pack_id])
     found = next((one for one in known if one.kind == kind), None)
     if found is None:
         raise not_found()
+    if found.purged_at is not None:
+        raise ServiceError(
+            410,
+            "ARTIFACT_PURGED",
+            "The file is no longer kept",
+            "It held a paper whose time was over. The report, its digest and what was entered"
+            " are still there.",
+        )
     if kind == "bundle" and not actor.may("evidence.sensitive") and _is_sensitive(connection, pack):
         raise forbidden(
             "CAPABILITY_MISSING",

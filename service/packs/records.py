@@ -69,6 +69,7 @@ class Artifact:
     sha256: str
     operation_id: UUID
     created_at: datetime
+    purged_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class NewSignOff(Strict):
 
 
 class ArtifactAnswer(BaseModel):
-    """A file of a pack, and where it is downloaded."""
+    """A file of a pack, and where it is downloaded; one that was purged is no longer there."""
 
     kind: str
     filename: str
@@ -61,6 +61,7 @@ class ArtifactAnswer(BaseModel):
     size: int
     sha256: str
     created_at: datetime
+    purged_at: datetime | None
     href: str
 
 

@@ -178,7 +178,7 @@ def _keys_of(connection: Connection, tenant_id: UUID) -> set[str]:
             text(
                 "select object_key from documents where tenant_id = :tenant"
                 " and status = 'uploaded' union select object_key from pack_artifacts"
-                " where tenant_id = :tenant"
+                " where tenant_id = :tenant and purged_at is null"
             ),
             {"tenant": tenant_id},
         )

@@ -23,6 +23,7 @@ from service.database.connections import transaction
 from service.evidence.guarding import GUARDED
 from service.identifiers import new_id
 from service.objects import storage
+from service.packs.purging import purge_bundles
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -174,6 +175,7 @@ def _purge(service: Service, due: Due, at: datetime) -> bool:
         row = found[0]
         # First the file: if the commit is lost, the row still says that it has to go.
         storage.delete(service.objects, row.object_key)
+        purge_bundles(connection, service.objects, actor, row.object_key)
         connection.execute(_PURGED, values)
         erased = connection.scalars(_ERASE, values).all()
         if erased:

@@ -32,7 +32,8 @@ create unique index packs_current on packs (tenant_id, work_order_id)
 select app.protect_table('packs');
 alter table work_orders add foreign key (tenant_id, current_pack_id) references packs;
 
--- `operation_id` is unique: an operation has at most one effect.
+-- `operation_id` is unique: an operation has at most one effect. A bundle holds papers that are not
+-- kept for ever: when the time of one is over, the file is deleted and `purged_at` says so.
 create table pack_artifacts (
     tenant_id uuid not null references tenants,
     artifact_id uuid not null,
@@ -45,14 +46,29 @@ create table pack_artifacts (
     sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
     operation_id uuid not null,
     created_at timestamptz not null,
+    purged_at timestamptz,
     primary key (tenant_id, artifact_id),
     unique (tenant_id, pack_id, kind),
     unique (tenant_id, operation_id),
     foreign key (tenant_id, pack_id) references packs,
     foreign key (tenant_id, operation_id) references operations
 );
-select app.protect_table('pack_artifacts', web => 'select', studio => 'select', worker => 'select, insert');
-select app.append_only('pack_artifacts');
+select app.protect_table('pack_artifacts', web => 'select', studio => 'select');
+
+-- Nothing else of a row ever changes.
+create function app.refuse_all_but_purging() returns trigger language plpgsql set search_path = '' as $$
+begin
+    if old.purged_at is null and to_jsonb(new) - 'purged_at' = to_jsonb(old) - 'purged_at' then
+        return new;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+end $$;
+create trigger append_only before delete on pack_artifacts
+    for each row execute function app.refuse_change();
+create trigger append_only_whole before truncate on pack_artifacts
+    for each statement execute function app.refuse_change();
+create trigger append_only_but_purging before update on pack_artifacts
+    for each row execute function app.refuse_all_but_purging();
 
 -- A registered valuer's word on one bundle's digest, with the registration as it was on that day.
 -- A new pack has none.

@@ -208,6 +208,89 @@ def _print_credentials(create: "Callable[[Engine], Credentials]") -> None:
     typer.echo(f"{made.email} {made.password} ({made.role} of {made.firm}, {made.audience})")
 
 
+@app.command()
+def audit_verify(
+    firm: Annotated[str, typer.Option("--firm", help="One firm's short name; all if none.")] = "",
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="A public key of a former secret.")
+    ] = None,
+) -> None:
+    """Hold the record of who did what to its chain and its anchors; 1 if it does not hold."""
+    from service.audit.inspection import inspect
+    from service.bootstrap import make_service
+
+    with _said_plainly():
+        service = make_service(settings_or_exit("jobs"), login="jobs")
+        found = [*inspect(service, firm or None, former_keys=key or ())]
+    for one in found:
+        typer.echo(one.line, err=not one.holds)
+    if not all(one.holds for one in found):
+        raise SystemExit(1)
+
+
+@app.command()
+def audit_key() -> None:
+    """Print the public key of the record's anchors; keep it where the service cannot write."""
+    from service.audit.anchoring import public_keys
+
+    typer.echo(public_keys(settings_or_exit())[0])
+
+
+@app.command()
+def purge_papers(
+    *,
+    really: Annotated[
+        bool, typer.Option("--really", help="Do it; otherwise it is only said what would go.")
+    ] = False,
+) -> None:
+    """Purge working papers whose time is over, as the scheduler does each night."""
+    from service import clock
+    from service.bootstrap import make_service
+    from service.privacy.retention import purge_due
+
+    with _said_plainly():
+        service = make_service(settings_or_exit("jobs"), login="jobs")
+        for one in purge_due(service, clock.now(), dry_run=not really):
+            typer.echo(f"{one.tenant_id} {one.document_id} {one.classification} {one.sensitivity}")
+
+
+@app.command()
+def restore_drill(
+    case: Annotated[
+        Path, typer.Argument(help="The demo firm's case, for a drill without BACKUP_DATABASE_URL.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder for what the demo downloads.")
+    ] = Path("build"),
+    *,
+    files: Annotated[
+        bool, typer.Option("--files", help="Also read every stored file, and hold it to its row.")
+    ] = False,
+) -> None:
+    """Dump, restore on a server made for it, and prove: rows, invariants, audit, policies.
+
+    BACKUP_DATABASE_URL is the database of the drill, with the login zen_backup. Without it, a
+    service is made for the drill and taken through a case first.
+    """
+    from service.backups.drill import DrillError, drill, drill_on_demo, outside_of
+    from service.backups.dumping import DumpError
+    from service.bootstrap import make_service
+    from service.demonstration import DemonstrationError
+    from service.local_services import LocalServiceError
+
+    url = os.environ.get("BACKUP_DATABASE_URL", "")
+    try:
+        if not url:
+            drill_on_demo(case, output, typer.echo)
+            return
+        with _said_plainly():
+            service = make_service(settings_or_exit("jobs"), login="jobs")
+            drill(url, typer.echo, outside_of(service, with_files=files))
+    except (DrillError, DumpError, DemonstrationError, LocalServiceError) as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(1) from error
+
+
 @app.command("serve")
 def serve_everything() -> None:
     """Run the whole service on this machine until Ctrl-C, with servers of its own if need be."""

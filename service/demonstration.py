@@ -98,26 +98,47 @@ def demonstrate(case_folder: Path, output: Path, say: Callable[[str], None]) -> 
         DemonstrationError: a step failed.
         NotServable: the service cannot be started.
     """
-    read = read_case_file(case_folder)
-    if read.case is None:
-        raise DemonstrationError(f"{case_folder} has {len(read.problems)} problems: zenops check")
-    output.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
     folder = scratch_folder()
     try:
-        with (output / "service.log").open("wb") as log, _running(folder, log) as (caller, people):
-            address = "{}:{}".format(*caller.address)
-            say(f"service   http://{address} after {time.monotonic() - began:.1f} s")
-            digest, files = _through_the_service(read, case_folder, caller, people, output, say)
+        digest, files = drive(case_folder, output, folder, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     say("service   ended, nothing of it is left")
-    expected = _digest_by_command_line(read, output)
+    expected = _digest_by_command_line(read_case_file(case_folder), output)
     if digest != expected:
         raise DemonstrationError(f"the service's bundle is {digest}, zenops build's is {expected}")
     say(f"digest    {digest}, as zenops build gives it")
     for file in files:
         say(f"file      {file}")
+
+
+def drive(
+    case_folder: Path, output: Path, folder: Path, say: Callable[[str], None]
+) -> tuple[str, list[Path]]:
+    """Take a case to a signed pack through a service whose data stay in a folder.
+
+    Args:
+        case_folder: of a case whose letterhead is the demo firm's.
+        output: the folder that gets what is downloaded, and the service's log.
+        folder: a scratch folder; the service's state is in `state` there, and is left.
+        say: gets a line for each step.
+
+    Returns:
+        The bundle's digest, and the files that were downloaded. The service has ended.
+
+    Raises:
+        DemonstrationError: a step failed.
+        NotServable: the service cannot be started.
+    """
+    read = read_case_file(case_folder)
+    if read.case is None:
+        raise DemonstrationError(f"{case_folder} has {len(read.problems)} problems: zenops check")
+    output.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with (output / "service.log").open("wb") as log, _running(folder, log) as (caller, people):
+        address = "{}:{}".format(*caller.address)
+        say(f"service   http://{address} after {time.monotonic() - began:.1f} s")
+        return _through_the_service(read, case_folder, caller, people, output, say)
 
 
 @contextlib.contextmanager
@@ -173,7 +194,7 @@ def _through_the_service(
     changed = operator.ask("PATCH", f"{at}/contract", {"patch": case["contract"]})
     say(f"contract  {len(changed['changes'])} fields, {_readiness(changed['readiness'])}")
 
-    keys = _send_evidence(operator, at, case, case_folder)
+    keys = send_evidence(operator, at, case, case_folder)
     say(f"evidence  {len(keys)} files sent, looked at and listed")
     links = [
         {"field_key": link["field"], "evidence_item_id": keys[link["evidence"]]}
@@ -209,7 +230,7 @@ def _through_the_service(
     return pack["bundle_digest"], files
 
 
-def _send_evidence(
+def send_evidence(
     operator: Caller, at: str, case: Mapping[str, Any], case_folder: Path
 ) -> dict[str, str]:
     """Upload each file and list it; the item's id by the evidence's key."""

@@ -1,0 +1,1 @@
+"""Dumps, and the proof that they can be restored."""

@@ -6,7 +6,7 @@ SPECIMEN := fixtures/cases/specimen-house
 READY := .venv/.filled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web-assets demo restore-drill serve test test-durable test-pdf test-browser page-pictures feel-fuzz check golden golden-check bench pictures docs lock clean
+.PHONY: help setup web-assets demo restore-drill serve test test-durable test-pdf test-browser chaos page-pictures feel-fuzz check golden golden-check bench pictures docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Pyth
 
 test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberation fonts
 	$(BIN)/python -m pytest -q tests/pdf tests/service/packs/pdf
+
+chaos: $(READY) ## processes and servers killed again and again, in full: half an hour; ZENOPS_CHAOS_REPEATS=20 for longer
+	ZENOPS_CAMPAIGN=full $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
 
 test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running service; needs chromium
 	$(BIN)/python -m pytest -q tests/browser

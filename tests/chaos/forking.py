@@ -127,7 +127,7 @@ def _fork(process: Any, order: dict[str, Any]) -> int:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the log shall have it
         import traceback
 
         traceback.print_exc()

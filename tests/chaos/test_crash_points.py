@@ -17,8 +17,8 @@ from service.jobs.crashpoints import NAMES
 from tests.chaos.browser import Persistent
 from tests.chaos.oracle import faults, is_settled
 from tests.chaos.process import ROUND
-from tests.chaos.size import IS_FULL, REPEATS
-from tests.chaos.world import BOUND_S, World, wait_until
+from tests.chaos.size import IS_FULL, repeated
+from tests.chaos.world import BOUND_S, World, note_recovery, wait_until
 
 pytestmark = pytest.mark.campaign
 
@@ -65,11 +65,9 @@ def test_each_point_is_tried() -> None:
     assert len(NAMES) == 16
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
+@repeated
 @pytest.mark.parametrize(("point", "owner", "target"), cases())
-def test_killed_on_the_way_of_a_job(
-    point: str, owner: str, target: str, repeat: int, world: World
-) -> None:
+def test_killed_on_the_way_of_a_job(point: str, owner: str, target: str, world: World) -> None:
     armed = "worker" if owner == "work-horse" else owner
     for role in ("dispatcher", "worker", "reaper"):
         if role == armed:
@@ -81,14 +79,14 @@ def test_killed_on_the_way_of_a_job(
 
     took = wait_until(lambda: is_settled(world, 5), BOUND_S, f"all is done after {point} {target}")
 
-    print(f"recovered {point} {target} {took:.2f}")
+    note_recovery(f"{point} {target}", took)
     assert faults(world, committed) == []
     assert not world.query("select 1 from operations where status <> 'done'")
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
+@repeated
 @pytest.mark.parametrize("point", ["web-before-commit", "web-after-commit"])
-def test_killed_while_a_request_asks_for_work(point: str, repeat: int, world: World) -> None:
+def test_killed_while_a_request_asks_for_work(point: str, world: World) -> None:
     """The client repeats its request; the operation starts again once, not twice and not never."""
     dead = [new_id() for _ in range(3)]
     for one in dead:
@@ -115,7 +113,7 @@ def test_killed_while_a_request_asks_for_work(point: str, repeat: int, world: Wo
         "all is done",
     )
 
-    print(f"recovered {point} self {took:.2f}")
+    note_recovery(f"{point} self", took)
     assert faults(world, dead) == []
     events = world.query(
         "select subject_id, count(*) from audit_events where action = 'job:operation:retried'"
@@ -125,13 +123,13 @@ def test_killed_while_a_request_asks_for_work(point: str, repeat: int, world: Wo
     assert sorted(events) == sorted((str(one), 1) for one in dead)
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
-def test_killed_between_an_uploads_object_and_its_row(repeat: int, world: World) -> None:
+@repeated
+def test_killed_between_an_uploads_object_and_its_row(world: World) -> None:
     world.start("web", crash_at="upload-after-object")
     operator = Persistent(world)
     operator.repeats = 0
     picture = io.BytesIO()
-    Image.new("RGB", (64, 48), (repeat, 90, 200)).save(picture, "PNG")
+    Image.new("RGB", (64, 48), (90, 90, 200)).save(picture, "PNG")
     name = f"{new_id()}.png"
     form = (
         b'--part\r\nContent-Disposition: form-data; name="file"; filename="' + name.encode() + b'"'
@@ -149,8 +147,8 @@ def test_killed_between_an_uploads_object_and_its_row(repeat: int, world: World)
     assert (world.folder / "objects" / rows[0].object_key).read_bytes() == picture.getvalue()
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
-def test_killed_between_what_an_end_frees_and_the_end(repeat: int, world: World) -> None:
+@repeated
+def test_killed_between_what_an_end_frees_and_the_end(world: World) -> None:
     lost = new_id()
     world.execute(
         "insert into operations (tenant_id, operation_id, kind, operation_key, status, attempts,"
@@ -164,13 +162,13 @@ def test_killed_between_what_an_end_frees_and_the_end(repeat: int, world: World)
 
     took = wait_until(lambda: is_settled(world, 1), BOUND_S, "the operation is dead")
 
-    print(f"recovered reaper-before-commit self {took:.2f}")
+    note_recovery("reaper-before-commit self", took)
     assert world.query("select status from operations") == [("dead",)]
     assert world.query("select operation_id from counting.freed") == [(lost,)]
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
-def test_killed_between_a_tick_and_what_it_asks_for(repeat: int, world: World) -> None:
+@repeated
+def test_killed_between_a_tick_and_what_it_asks_for(world: World) -> None:
     world.start_all(["dispatcher", "worker", "reaper", "scheduler"])
     world.start("scheduler", crash_at="scheduler-before-commit")
     wait_until(world.has_crashed, BOUND_S, "a crash of a scheduler")
@@ -205,8 +203,8 @@ def tick_faults(world: World) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
-def test_killed_in_the_middle_of_sealing(repeat: int, world: World) -> None:
+@repeated
+def test_killed_in_the_middle_of_sealing(world: World) -> None:
     engine = make_engine(world.database.api_url)
     with transaction(engine, role="zen_web", tenant_id=world.tenant_id) as connection:
         for number in range(30):
@@ -228,7 +226,7 @@ def test_killed_in_the_middle_of_sealing(repeat: int, world: World) -> None:
         "every event is sealed",
     )
 
-    print(f"recovered sealer-in-batch self {took:.2f}")
+    note_recovery("sealer-in-batch self", took)
     jobs = make_engine(world.database.jobs_url)
     with transaction(jobs, role="zen_system") as connection:
         assert verify(connection, world.tenant_id).breaks == ()

@@ -14,7 +14,7 @@ from tests.chaos.forking import children_of
 from tests.chaos.oracle import faults, is_settled
 from tests.chaos.size import IS_FULL, KILLER_OPERATIONS, KILLER_SECONDS
 from tests.chaos.test_crash_points import tick_faults
-from tests.chaos.world import BOUND_S, World, wait_until
+from tests.chaos.world import BOUND_S, World, note_recovery, wait_until
 
 pytestmark = pytest.mark.campaign
 
@@ -31,7 +31,7 @@ ROLES = [
 
 
 def test_whoever_is_killed_whenever_nothing_is_lost_and_nothing_doubled(world: World) -> None:
-    chance = random.Random(int(os.environ.get("ZENOPS_CHAOS_SEED", "1")))
+    chance = random.Random(int(os.environ.get("ZENOPS_CHAOS_SEED", "1")))  # noqa: S311 - a seed that can be named again
     world.start_all(ROLES)
     batches = 10 if IS_FULL else 3
     committed = []
@@ -57,6 +57,6 @@ def test_whoever_is_killed_whenever_nothing_is_lost_and_nothing_doubled(world: W
         lambda: is_settled(world, len(committed)), 4 * BOUND_S, "all that was asked for is done"
     )
 
-    print(f"recovered random-killer {killed} killed, {len(committed)} operations, {took:.2f}")
+    note_recovery(f"random-killer {killed} killed, {len(committed)} operations", took)
     assert faults(world, committed) == []
     assert tick_faults(world) == []

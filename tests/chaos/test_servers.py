@@ -11,7 +11,14 @@ import redis
 from service.local_services import start_postgres, start_valkey
 from tests.chaos.oracle import faults, is_settled
 from tests.chaos.size import REPEATS
-from tests.chaos.world import BOUND_S, STORE_BOUND_S, World, server_answers, wait_until
+from tests.chaos.world import (
+    BOUND_S,
+    STORE_BOUND_S,
+    World,
+    note_recovery,
+    server_answers,
+    wait_until,
+)
 
 pytestmark = pytest.mark.campaign
 
@@ -28,7 +35,7 @@ def test_the_queue_is_emptied_again_and_again(world: World) -> None:
 
     took = wait_until(lambda: is_settled(world, 40), STORE_BOUND_S, "all is done")
 
-    print(f"recovered queue-emptied all {took:.2f}")
+    note_recovery("queue-emptied all", took)
     assert faults(world, committed) == []
 
 
@@ -46,7 +53,7 @@ def test_the_queue_is_killed_and_comes_back_empty(world: World) -> None:
 
     took = wait_until(lambda: is_settled(world, 30), STORE_BOUND_S, "all is done")
 
-    print(f"recovered queue-killed all {took:.2f}")
+    note_recovery("queue-killed all", took)
     assert faults(world, committed) == []
 
 
@@ -65,5 +72,5 @@ def test_the_database_stops_as_after_a_power_cut(world: World) -> None:
 
     took = wait_until(lambda: is_settled(world, 30), STORE_BOUND_S, "all is done")
 
-    print(f"recovered database-stopped all {took:.2f}")
+    note_recovery("database-stopped all", took)
     assert faults(world, committed) == []

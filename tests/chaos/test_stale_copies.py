@@ -14,7 +14,7 @@ import pytest
 
 from tests.chaos.forking import children_of, is_alive
 from tests.chaos.oracle import faults, is_settled
-from tests.chaos.size import IS_FULL, REPEATS
+from tests.chaos.size import IS_FULL, repeated
 from tests.chaos.test_crash_points import tick_faults
 from tests.chaos.world import BOUND_S, World, wait_until
 
@@ -49,9 +49,9 @@ def pause_past_its_lease(world: World, *, whole: bool, without: str | None = Non
     wait_until(lambda: not is_alive(horse), BOUND_S, "the paused work-horse has ended")
 
 
-@pytest.mark.parametrize("repeat", range(REPEATS))
+@repeated
 @pytest.mark.parametrize("whole", [False, True] if IS_FULL else [True])
-def test_a_paused_copy_wakes_up_and_writes_nothing(whole: bool, repeat: int, world: World) -> None:
+def test_a_paused_copy_wakes_up_and_writes_nothing(whole: bool, world: World) -> None:
     pause_past_its_lease(world, whole=whole)
 
     (row,) = world.query("select operation_id, status, generation from operations")

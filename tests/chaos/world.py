@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -152,7 +153,7 @@ class World:
                 "counting.effects",
                 "counting.freed",
             ):
-                connection.execute(text(f"delete from {table}"))
+                connection.execute(text(f"delete from {table}"))  # noqa: S608 - of the list above
 
     @contextlib.contextmanager
     def owner(self) -> Iterator[Any]:
@@ -237,12 +238,16 @@ def wait_until(holds: Any, seconds: float, what: str) -> float:
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
+def note_recovery(after: str, seconds: float) -> None:
+    """Say how long a recovery took; `pytest -rP` shows it, and the docs report it."""
+    sys.stdout.write(f"recovered {after} {seconds:.2f}\n")
+
+
 @contextlib.contextmanager
 def made_world(scratch: Path, log: Path) -> Iterator[World]:
     """A world of its own: servers, database, starter. Everything is gone at the end."""
-    from tests.service.conftest import _as, _run
-
     from service.database.migrating import set_up
+    from tests.service.conftest import _as, _run
 
     postgres = start_postgres(scratch / "pg", durable=False)
     valkey = start_valkey(scratch / "kv", durable=False)

@@ -32,12 +32,12 @@ def counting(owner_engine: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def firm(make_firm: Any, counting: None) -> Any:
+def firm(make_firm: Any, counting: None) -> Any:  # noqa: ARG001 - the tables have to be there
     return make_firm()
 
 
 @pytest.fixture(autouse=True)
-def _empty(owner_engine: Any, counting: None) -> None:
+def _empty(owner_engine: Any, counting: None) -> None:  # noqa: ARG001 - likewise
     """Each test begins with nothing in the outbox."""
     with owner_engine.begin() as connection:
         for table in (
@@ -48,7 +48,7 @@ def _empty(owner_engine: Any, counting: None) -> None:
             "counting.freed",
             "counting.resumed",
         ):
-            connection.exec_driver_sql(f"delete from {table}")
+            connection.exec_driver_sql(f"delete from {table}")  # noqa: S608 - of the list above
 
 
 @pytest.fixture

@@ -33,8 +33,14 @@ def test_a_copy_in_the_queue_holds_three_ids_and_nothing_else(ask, jobs, queue, 
 
 def test_the_oldest_goes_first_and_what_is_not_due_waits(ask, jobs, queue, look):
     first, second, third = ask(key="1"), ask(key="2"), ask(key="3")
-    look("update operations set run_after = now() - interval '1 hour' where operation_id = :one", one=second)
-    look("update operations set run_after = now() + interval '1 hour' where operation_id = :one", one=third)
+    look(
+        "update operations set run_after = now() - interval '1 hour' where operation_id = :one",
+        one=second,
+    )
+    look(
+        "update operations set run_after = now() + interval '1 hour' where operation_id = :one",
+        one=third,
+    )
 
     dispatch(jobs, queue)
 
@@ -105,7 +111,8 @@ def dispatching(jobs):
     assert not thread.is_alive()
 
 
-def test_a_commit_wakes_the_dispatcher(dispatching, ask, queue):
+@pytest.mark.usefixtures("dispatching")
+def test_a_commit_wakes_the_dispatcher(ask, queue):
     wait_for_listener(queue, ask)
     began = time.monotonic()
     operation = ask(key="now")
@@ -121,7 +128,8 @@ def wait_for_listener(queue, ask):
     time.sleep(0.2)
 
 
-def test_a_dispatcher_whose_connections_are_cut_goes_on(dispatching, ask, queue, look):
+@pytest.mark.usefixtures("dispatching")
+def test_a_dispatcher_whose_connections_are_cut_goes_on(ask, queue, look):
     wait_for_listener(queue, ask)
     look(
         "select pg_terminate_backend(pid) from pg_stat_activity"

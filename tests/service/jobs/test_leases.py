@@ -88,7 +88,7 @@ def test_another_firms_id_takes_no_lease(ask, send, jobs, make_firm):
 
 @pytest.mark.parametrize("taken_by", ["the reaper", "the next attempt", "an operator"])
 def test_what_was_taken_back_cannot_commit_its_effect(
-    taken_by, ask, take, send, jobs, look, service, firm
+    taken_by, ask, take, jobs, look, service, firm
 ):
     operation = ask()
     stale = take()
@@ -101,9 +101,8 @@ def test_what_was_taken_back_cannot_commit_its_effect(
         if taken_by == "the next attempt":
             take()
 
-    with pytest.raises(LeaseLost):
-        with stale.effect():
-            pytest.fail("the block must not be entered")
+    with pytest.raises(LeaseLost), stale.effect():
+        pytest.fail("the block must not be entered")
     with pytest.raises(LeaseLost):
         stale.step("too late", 99)
     assert look("select * from counting.effects") == []
@@ -173,21 +172,19 @@ def test_a_job_has_one_effect(ask, take):
     with job.effect():
         pass
 
-    with pytest.raises(RuntimeError, match="one effect"):
-        with job.effect():
-            pass
+    with pytest.raises(RuntimeError, match="one effect"), job.effect():
+        pass
 
 
 def test_an_effect_that_fails_leaves_nothing(ask, take, look):
     ask()
     job = take()
-    with pytest.raises(ZeroDivisionError):
-        with job.effect() as connection:
-            connection.execute(
-                text("insert into counting.effects (operation_id) values (:id)"),
-                {"id": job.operation_id},
-            )
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), job.effect() as connection:  # noqa: PT012 - the block is the effect
+        connection.execute(
+            text("insert into counting.effects (operation_id) values (:id)"),
+            {"id": job.operation_id},
+        )
+        raise ZeroDivisionError
 
     assert look("select * from counting.effects") == []
     assert look("select status from operations") == [("running",)]
@@ -208,12 +205,11 @@ def test_when_the_time_is_over_no_step_and_no_effect_begins(ask, take):
 
     with pytest.raises(TookTooLong):
         job.step("printing", 40)
-    with pytest.raises(TookTooLong):
-        with job.effect():
-            pass
+    with pytest.raises(TookTooLong), job.effect():
+        pass
 
 
-def test_a_stale_copy_that_wakes_up_is_noted_as_fenced(ask, take, send, jobs, look, monkeypatch):
+def test_a_stale_copy_that_wakes_up_is_noted_as_fenced(ask, send, jobs, look, monkeypatch):
     ask()
     (one,) = send()
 

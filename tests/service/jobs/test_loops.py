@@ -32,7 +32,16 @@ def test_waits_grow_while_a_server_is_away(error):
     stopped = Stopped(8)
     go_round("specimen", away, stopped)
 
-    assert stopped.waits == [0.2, 0.4, 0.8, 1.6, 3.2, LONGEST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_S]
+    assert stopped.waits == [
+        0.2,
+        0.4,
+        0.8,
+        1.6,
+        3.2,
+        LONGEST_WAIT_S,
+        LONGEST_WAIT_S,
+        LONGEST_WAIT_S,
+    ]
 
 
 def test_a_round_that_succeeds_makes_the_next_wait_short_again():

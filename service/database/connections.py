@@ -40,6 +40,8 @@ def make_engine(url: str, *, pool_size: int = 8, overflow: int = 8) -> Engine:
         max_overflow=overflow,
         pool_pre_ping=True,
         pool_timeout=10,
+        # What people entered does not stand in an error's message.
+        hide_parameters=True,
         # A statement that a person waits for has 30 seconds; an idle transaction never lingers.
         connect_args={
             "options": "-c statement_timeout=30000 -c lock_timeout=15000"

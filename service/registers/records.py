@@ -83,7 +83,7 @@ BRANCHES = Register(
     },
     references={"bank_branches_tenant_id_bank_id_fkey": "bank_id"},
     has_approval=True,
-    shown=", b.name as bank_name",
+    shown=", b.name as bank_name, b.bank_type",
     joined=" join banks b on b.tenant_id = r.tenant_id and b.bank_id = r.bank_id",
 )
 VALUERS = Register(

@@ -10,15 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from contracts.case import Valuer
-from service.registers.records import (
-    BRANCHES,
-    PROPERTIES,
-    VALUERS,
-    Entry,
-    Register,
-    find,
-    reference_missing,
-)
+from service.errors import FieldError, ServiceError
+from service.registers.records import BRANCHES, PROPERTIES, VALUERS, Entry, Register, find
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -44,8 +37,9 @@ def contract_parts_of(
 
     Args:
         connection: of a role that sees the registers.
-        actor: whose firm.
-        branch_id: for `party.bank_name` and `party.bank_branch_...`.
+        actor: whose firm. The portal's people may not use its registers.
+        branch_id: for `party.bank_name`, `party.bank_branch_...`, and `meta.bank_type` if the bank
+            has one.
         property_id: for `property`.
         valuer_id: for `party.valuer_...`.
 
@@ -65,10 +59,11 @@ def contract_parts_of(
             "bank_branch_code": branch["code"] or branch["ifsc"],
             "bank_branch_address": _with_city(branch["address"], branch["city"]),
         }
+        if branch["bank_type"] is not None:
+            patch["meta"] = {"bank_type": branch["bank_type"]}
     if valuer_id is not None:
         valuer = _entry(connection, actor, VALUERS, valuer_id, "valuer_id")
         party |= {
-            "valuer_id": str(valuer_id),
             "valuer_name": valuer["name"],
             "valuer_registration": valuer["registration"],
         }
@@ -91,12 +86,33 @@ def signature_block(connection: Connection, actor: Actor, valuer_id: UUID) -> Va
     return Valuer(**{name: valuer[name] for name in names})
 
 
+def check_valuer(connection: Connection, actor: Actor, valuer_id: UUID) -> None:
+    """Refuse a valuer whom the firm's register does not have.
+
+    Raises:
+        ServiceError: 422, naming the field.
+    """
+    _entry(connection, actor, VALUERS, valuer_id, "valuer_id")
+
+
 def _entry(
     connection: Connection, actor: Actor, register: Register, entry_id: UUID, field: str
 ) -> Entry:
-    found = find(connection, register, actor.tenant_id, entry_id)
+    found = (
+        None
+        if actor.audience == "portal"
+        else find(connection, register, actor.tenant_id, entry_id)
+    )
     if found is None:
-        raise reference_missing(field)
+        raise ServiceError(
+            422,
+            "REGISTER_ENTRY_UNKNOWN",
+            "The register has no such entry",
+            f"{field} names none that you may use.",
+            fields=(
+                FieldError(field, "There is no such entry in the firm's register.", "UNKNOWN"),
+            ),
+        )
     return found
 
 

@@ -153,6 +153,7 @@ class Branch(_Entry):
     branch_id: UUID
     bank_id: UUID
     bank_name: str
+    bank_type: BankType | None
     name: str
     code: str | None
     ifsc: str | None

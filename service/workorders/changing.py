@@ -9,8 +9,9 @@ from contracts.canonical_json import canonical_json
 from contracts.patch import apply_patch
 from service.audit.events import record
 from service.errors import FieldError, ServiceError
+from service.registers.reusing import check_valuer
 from service.workorders.contract_changes import Change, changes_between
-from service.workorders.creating import check_chosen, check_valuer
+from service.workorders.creating import check_chosen
 from service.workorders.evaluating import (
     case_from,
     check_editable,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
 from contracts.canonical_json import canonical_json
 from contracts.contract import Contract
 from contracts.document import Document
-from contracts.exact_json import read_json
 from contracts.patch import apply_patch
 from factory.case_files import CaseFile
 from factory.catalogue import check_wanted
@@ -19,6 +18,7 @@ from service.audit.events import record
 from service.clock import now
 from service.errors import FieldError, ServiceError, conflict
 from service.identifiers import new_id
+from service.registers.reusing import contract_parts_of
 from service.workorders.evaluating import (
     case_from,
     evaluate_case,
@@ -30,7 +30,6 @@ from service.workorders.evaluating import (
 from service.workorders.records import WorkOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -162,37 +161,22 @@ def _reference(work_order_id: UUID, day: str) -> str:
     return f"WO-{day}-{base64.b32encode(work_order_id.bytes[-5:]).decode()}"
 
 
-_BRANCH = text(
-    "select b.name as bank_name, b.bank_type, r.name, r.code, r.address"
-    " from bank_branches r join banks b on b.tenant_id = r.tenant_id and b.bank_id = r.bank_id"
-    " where r.tenant_id = :tenant and r.branch_id = :id"
-)
-_PROPERTY = text("select property from properties where tenant_id = :tenant and property_id = :id")
-_VALUER = text(
-    "select name, registration from valuers where tenant_id = :tenant and valuer_id = :id"
-)
-
-
 def _first_contract(connection: Connection, actor: Actor, body: NewWorkOrder) -> Contract:
     """The facts that are known already; what the body says goes before what a register says."""
-    meta: dict[str, Any] = {"report_type": body.report_type, "bank_type": body.bank_type}
-    party: dict[str, Any] = {"bank_name": body.bank_name, "borrower_name": body.borrower_name}
-    patch: dict[str, Any] = {"meta": meta, "party": party}
-    if body.bank_branch_id is not None:
-        row = _registered(connection, actor, _BRANCH, "bank_branch_id", body.bank_branch_id)
-        meta["bank_type"] = body.bank_type or row["bank_type"]
-        party |= {
-            "bank_name": body.bank_name or row["bank_name"],
-            "bank_branch_name": row["name"],
-            "bank_branch_code": row["code"],
-            "bank_branch_address": row["address"],
-        }
-    if body.valuer_id is not None:
-        row = _registered(connection, actor, _VALUER, "valuer_id", body.valuer_id)
-        party |= {"valuer_name": row["name"], "valuer_registration": row["registration"]}
-    if body.property_id is not None:
-        row = _registered(connection, actor, _PROPERTY, "property_id", body.property_id)
-        patch["property"] = read_json(row["property"], "property").value
+    patch = contract_parts_of(
+        connection,
+        actor,
+        branch_id=body.bank_branch_id,
+        property_id=body.property_id,
+        valuer_id=body.valuer_id,
+    )
+    given: dict[str, dict[str, str | None]] = {
+        "meta": {"report_type": body.report_type, "bank_type": body.bank_type},
+        "party": {"bank_name": body.bank_name, "borrower_name": body.borrower_name},
+    }
+    for part, facts in given.items():
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        patch[part] = patch.get(part, {}) | known
     bare = Contract.model_validate({"meta": {"report_type": body.report_type}})
     contract, problems = apply_patch(bare, patch)
     if contract is None:
@@ -204,34 +188,3 @@ def _first_contract(connection: Connection, actor: Actor, body: NewWorkOrder) ->
             fields=tuple(FieldError(one.field, one.what, one.code) for one in problems),
         )
     return contract
-
-
-def _registered(
-    connection: Connection, actor: Actor, statement: Any, field: str, entry_id: UUID
-) -> Mapping[str, Any]:
-    if actor.audience == "portal":
-        raise _unknown_entry(field)
-    where = {"tenant": actor.tenant_id, "id": entry_id}
-    row = connection.execute(statement, where).mappings().one_or_none()
-    if row is None:
-        raise _unknown_entry(field)
-    return dict(row)
-
-
-def check_valuer(connection: Connection, actor: Actor, valuer_id: UUID) -> None:
-    """Refuse a valuer whom the firm's register does not have.
-
-    Raises:
-        ServiceError: 422, naming the field.
-    """
-    _registered(connection, actor, _VALUER, "valuer_id", valuer_id)
-
-
-def _unknown_entry(field: str) -> ServiceError:
-    return ServiceError(
-        422,
-        "REGISTER_ENTRY_UNKNOWN",
-        "The register has no such entry",
-        f"{field} names none that you may use.",
-        fields=(FieldError(field, "There is no such entry in the firm's register.", "UNKNOWN"),),
-    )

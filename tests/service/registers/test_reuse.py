@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def connection(service: Any, actor: Any) -> Any:
 
 
 def branch(connection: Any, actor: Any, **more: Any) -> Any:
-    bank = create(connection, actor, BANKS, {"name": f"Bank {new_id()}", "code": None})
+    bank = create(connection, actor, BANKS, {"name": f"Bank {new_id()}", "bank_type": "COOP"})
     values = {"bank_id": bank["bank_id"], "name": "Fort", "city": "Udupi"} | more
     return create(connection, actor, BRANCHES, values) | {"bank_name": bank["name"]}
 
@@ -69,7 +70,7 @@ def test_branch_valuer_and_property_become_a_patch_that_a_contract_takes(
     assert contract.party.bank_branch_name == "Fort"
     assert contract.party.bank_branch_code == "17"
     assert contract.party.bank_branch_address == "Car Street, Udupi"
-    assert contract.party.valuer_id == str(valuer["valuer_id"])
+    assert contract.meta.bank_type == "COOP"
     assert contract.party.valuer_registration == "IBBI/RV/1"
     assert contract.property.address == "12 Mango Lane"
     assert contract.property.land_area.to_json() == "210.50 sqm"
@@ -129,7 +130,7 @@ def test_an_entry_of_another_firm_cannot_be_taken(
             values = {"label": "X", "property": {}}
             entry_id = create(theirs, other, PROPERTIES, values)["property_id"]
 
-    with pytest.raises(ServiceError, match="VALIDATION_FAILED"):
+    with pytest.raises(ServiceError, match="REGISTER_ENTRY_UNKNOWN"):
         contract_parts_of(connection, actor, **{name: entry_id})
 
 
@@ -193,3 +194,11 @@ def test_a_change_of_the_registers_alters_no_snapshot(connection: Any, actor: An
     after = contract_parts_of(connection, actor, **ids)
     assert after["party"]["bank_branch_name"] == after["party"]["valuer_name"] == "Renamed"
     assert after["property"] == {"address": "Elsewhere"}
+
+
+def test_the_portals_people_use_no_register(connection: Any, actor: Any) -> None:
+    one = branch(connection, actor)
+    portal = replace(actor, audience="portal")
+
+    with pytest.raises(ServiceError, match="REGISTER_ENTRY_UNKNOWN"):
+        contract_parts_of(connection, portal, branch_id=one["branch_id"])

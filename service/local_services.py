@@ -11,6 +11,7 @@ user can enter. No folder that was there before changes its mode.
 
 import atexit
 import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -245,10 +246,23 @@ def public_folder() -> Path:
 
 
 def scratch_folder() -> Path:
-    """A new empty folder for the servers of one test run; whoever asks for it deletes it."""
+    """A new folder for the servers of one test run, held by a lock in it; whoever asks for it deletes it.
+
+    Folders of those who were killed before they could are deleted here.
+    """
+    for lock in public_folder().glob("scratch-*/lock"):
+        with contextlib.suppress(OSError), lock.open("rb") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=public_folder()))
     if os.geteuid() == 0:
         folder.chmod(0o711)
+    # Held as long as this process lives, however it ends; made elsewhere, so that nobody can see
+    # it before it is held.
+    made = folder.with_name(f"lock-{folder.name}")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    made.rename(folder / "lock")
     return folder
 
 

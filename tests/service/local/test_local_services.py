@@ -121,7 +121,7 @@ def test_servers_stand_side_by_side(scratch):
     finally:
         for server in (*servers, *valkeys):
             server.remove()
-    assert list(scratch.iterdir()) == []
+    assert list(scratch.iterdir()) == [scratch / "lock"]
 
 
 def test_only_this_user_reaches_the_sockets(scratch):
@@ -339,3 +339,21 @@ def test_a_copy_is_readable_by_all_and_completed_where_files_are_missing(scratch
     assert [path.name for path in copied] == ["bin", "program"]
     assert [stat.S_IMODE(path.stat().st_mode) for path in copied] == [0o755, 0o755]
     assert copied[1].read_bytes() == b"program"
+
+
+def test_a_scratch_folder_is_deleted_after_its_owner_was_killed_and_not_before(scratch):
+    program = (
+        "import time; from service.local_services import scratch_folder; "
+        "print(scratch_folder(), flush=True); time.sleep(600)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    theirs = Path(owner.stdout.readline().strip())
+
+    shutil.rmtree(scratch_folder())
+    assert theirs.is_dir()
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    shutil.rmtree(scratch_folder())
+    assert not theirs.exists()
+    assert scratch.is_dir()

@@ -214,8 +214,16 @@ def test_generated_secrets_are_never_taken_for_placeholders():
 
 
 def test_no_secret_is_in_the_text_of_settings_or_problems():
-    secret = {**PRODUCTION, "ZENOPS_SECRET_KEY_FALLBACKS": KEY[::-1].ljust(32, "x")}
-    settings, _ = read_settings(secret)
+    secret = {
+        **PRODUCTION,
+        "OWNER_DATABASE_URL": f"postgresql://owner:{PASSWORD}@db/zenops",
+        "ZENOPS_SECRET_KEY_FALLBACKS": KEY[::-1].ljust(32, "x"),
+        "ZENOPS_OIDC_ISSUER": "https://login.valuers.in",
+        "ZENOPS_OIDC_CLIENT_ID": "zenops",
+        "ZENOPS_OIDC_CLIENT_SECRET": KEY,
+    }
+    settings, problems = read_settings(secret)
+    assert problems == ()
     broken = {name: text + " " for name, text in secret.items()} | {
         "DATABASE_URL": f"mysql://zen_api:{PASSWORD}@db/zenops",
         "REDIS_URL": f"http://:{PASSWORD}@valkey",

@@ -8,6 +8,7 @@ commands from Valkey, and decides nothing about retries.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,9 @@ def release(service: Service, job: Job) -> None:
 def run(service: Service) -> None:
     """Work until SIGTERM or SIGINT; the job under way is finished first, if there is time."""
     registry.load()
+    # What is loaded by now stays as it is: a collection in a child need not copy its pages.
+    gc.collect()
+    gc.freeze()
     running.PROCESS.service = service
     stop = loops.stop_on_signals()
     loops.go_round("worker", lambda: _work(service, stop), stop)

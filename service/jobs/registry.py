@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "firm.export": Kind(
         "service.privacy.firm_archive:make_archive", max_attempts=3, timeout_seconds=3600
     ),
+    "system.probe": Kind("service.jobs.probing:probe"),
 }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
@@ -34,22 +35,23 @@ GRACE_S = 5.0
 
 log = structlog.get_logger("zenops.jobs")
 
+# One statement, because every job waits for it: the lease, for as long as the kind says, and the
+# attempt's own row.
 _TAKE = text(
-    "update operations set status = 'running', attempts = attempts + 1, step = null, percent = 0,"
-    " reason = null, lease_until = clock_timestamp() + make_interval(secs => :lease)"
+    "with taken as (update operations set status = 'running', attempts = attempts + 1, step = null,"
+    " percent = 0, reason = null, lease_until = clock_timestamp() + make_interval(secs =>"
+    " coalesce(cast(cast(:leases as jsonb) ->> kind as integer), :lease))"
     " where tenant_id = :tenant and operation_id = :operation and generation = :generation"
     " and status = 'sent'"
-    " returning kind, subject_id, work_order_id, payload, attempts, requested_by"
+    " returning kind, subject_id, work_order_id, payload, attempts, requested_by),"
+    " noted as (insert into operation_attempts (tenant_id, operation_id, generation, worker,"
+    " started_at) select :tenant, :operation, :generation, :worker, clock_timestamp() from taken)"
+    " select * from taken"
 )
-_KIND = text("select kind from operations where tenant_id = :tenant and operation_id = :operation")
 _FENCED = text(
     "update operation_attempts set outcome = 'fenced', ended_at = clock_timestamp()"
     " where tenant_id = :tenant and operation_id = :operation and generation = :generation"
     " and (outcome is null or outcome = 'lost')"
-)
-_ATTEMPT = text(
-    "insert into operation_attempts (tenant_id, operation_id, generation, worker, started_at)"
-    " values (:tenant, :operation, :generation, :worker, clock_timestamp())"
 )
 
 
@@ -138,14 +140,22 @@ def take_lease(
     service: Service, tenant_id: UUID, operation_id: UUID, generation: int
 ) -> tuple[Job, Kind | None] | None:
     """Become the one who runs an operation; None if this copy is stale."""
-    names = {"tenant": tenant_id, "operation": operation_id, "generation": generation}
+    own = {name: kind.lease_seconds for name, kind in KINDS.items() if kind.lease_seconds}
     with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
-        kind = KINDS.get(connection.scalar(_KIND, names) or "")
-        lease = (kind and kind.lease_seconds) or service.settings.lease_seconds
-        row = connection.execute(_TAKE, {**names, "lease": lease}).first()
-        if row is None:
-            return None
-        connection.execute(_ATTEMPT, {**names, "worker": f"{socket.gethostname()}:{os.getpid()}"})
+        row = connection.execute(
+            _TAKE,
+            {
+                "tenant": tenant_id,
+                "operation": operation_id,
+                "generation": generation,
+                "worker": f"{socket.gethostname()}:{os.getpid()}",
+                "leases": json.dumps(own),
+                "lease": service.settings.lease_seconds,
+            },
+        ).first()
+    if row is None:
+        return None
+    kind = KINDS.get(row.kind)
     operation = Operation(
         tenant_id=tenant_id,
         operation_id=operation_id,
@@ -157,6 +167,7 @@ def take_lease(
         requested_by=row.requested_by,
     )
     timeout = kind.timeout_seconds if kind else 1
+    lease = own.get(row.kind, service.settings.lease_seconds)
     return Job(service, operation, generation, lease, time.monotonic() + timeout), kind
 
 

@@ -12,12 +12,12 @@ import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 from rq import Worker
 from rq.serializers import JSONSerializer
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.database.connections import transaction
@@ -138,9 +138,9 @@ def run(service: Service) -> None:
 def _work(service: Service, stop: threading.Event) -> float:
     """Work until RQ's loop ends: because it was asked to, or because Valkey went away."""
     loops.stop_on_signals(stop)
-    with transaction(service.engine, role="zen_system") as connection:
-        # What a dialect asks of its first connection is asked now, not by every work-horse.
-        connection.execute(text("select 1"))
+    # What is asked of a first connection, and made of a first statement, is done with now, and not
+    # by every work-horse: this lease is nobody's.
+    running.take_lease(service, UUID(int=0), UUID(int=0), 0)
     service.engine.dispose()
     with contextlib.closing(connect(service.settings.redis_url)) as valkey:
         worker = OperationWorker(

@@ -9,8 +9,10 @@ import pytest
 from redis.exceptions import RedisError
 
 from service.clock import now
+from service.database.connections import transaction
 from service.jobs import dispatcher
 from service.jobs.dispatcher import WINDOW, dispatch, run_dispatcher
+from service.jobs.outgoing import mark_due
 from service.jobs.queueing import ALLOWED, connect, open_queue
 from tests.chaos.world import wait_until
 
@@ -54,6 +56,20 @@ def test_four_dispatchers_at_once_send_each_operation_once(ask, jobs, queue):
             done.result()
 
     assert sorted(queue.job_ids) == sorted(f"{one}-1" for one in operations)
+
+
+def test_what_one_dispatcher_is_marking_another_passes_over_without_waiting(ask, jobs):
+    for number in range(3):
+        ask(key=str(number))
+    began = time.monotonic()
+    with transaction(jobs.engine, role="zen_system") as one:
+        first = mark_due(one, limit=1)
+        with transaction(jobs.engine, role="zen_system") as other:
+            rest = mark_due(other, limit=10)
+
+    assert (len(first), len(rest)) == (1, 2)
+    assert not set(first) & set(rest)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(("waiting", "sent"), [(WINDOW - 1, 1), (WINDOW, 0)])

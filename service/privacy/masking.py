@@ -29,7 +29,7 @@ _HARMLESS = frozenset({"token_id", "session_hours", "contract_version", "evidenc
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 _NAMED = (
-    r"password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|csrf[_-]?token"
+    r"password|passwd|pwd|secret|token|(?:api|access|private|idempotency)[_-]?key|csrf[_-]?token"
     r"|session|authorization|cookie"
 )
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_origin
 
 from contracts.canonical_json import to_plain
 from contracts.contract import Contract
-from contracts.quantities import Quantity, QuantityError, QuantityField, plain, quantity_from
+from contracts.quantities import Quantity, QuantityError, QuantityField, quantity_from
 from contracts.shapes import at, options
 from contracts.strict_yaml import read_yaml
 from engine.indian_numbers import grouped
@@ -399,8 +399,7 @@ def _shown_quantity(value: Any, units: tuple[str, ...]) -> tuple[str, str]:
     unit = quantity.unit if len(quantity.terms) == 1 else None
     unit = "%" if unit == "percent" else unit
     if unit in units:
-        number = quantity.value
-        return (grouped(number) if "INR" in str(unit) else plain(number)), str(unit)
+        return grouped(quantity.value), str(unit)
     # Several terms, or a unit that is not offered: as it is written.
     return str(quantity), ""
 

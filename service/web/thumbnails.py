@@ -7,8 +7,6 @@ Nothing is kept on the server, so that what is purged is gone.
 
 from __future__ import annotations
 
-import importlib
-import os
 import subprocess
 import sys
 import threading
@@ -19,8 +17,6 @@ from service.errors import ServiceError
 from service.evidence.limits import limits
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: A card of the page is 4 to 3; twice its size for fine screens.
-_WIDTH_MM, _HEIGHT_MM = 52.0, 39.0
 _LARGEST = 400_000
 _HEADS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
@@ -55,7 +51,7 @@ def _places() -> threading.BoundedSemaphore:
 
 def _drawn(path: Path, orientation: int, memory_bytes: int, cpu_seconds: int) -> bytes:
     begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
-    begin += "from service.web.thumbnails import draw; draw()"
+    begin += "from service.web.thumbnail_process import main; main()"
     numbers = [str(orientation), str(memory_bytes), str(cpu_seconds)]
     with path.open("rb") as file:
         try:
@@ -72,29 +68,3 @@ def _drawn(path: Path, orientation: int, memory_bytes: int, cpu_seconds: int) ->
         except subprocess.TimeoutExpired:
             return b""
     return done.stdout
-
-
-def draw() -> None:
-    """What the process does: the file is its standard input, the small picture its output."""
-    from factory.photographs import kind_of  # noqa: PLC0415 - the web process needs none of it
-    from factory.rendering.limits import allow_seconds, shut_in  # noqa: PLC0415
-    from factory.rendering.pictures import PictureError, print_picture  # noqa: PLC0415
-
-    orientation, memory_bytes, cpu_seconds = map(int, sys.argv[1:])
-    out = os.dup(1)
-    os.dup2(2, 1)
-    kind = kind_of(os.pread(0, 32, 0))
-    if kind is not None and kind.media_type == "image/heic":
-        importlib.import_module("pillow_heif")
-    file = os.fdopen(0, "rb")
-    shut_in(memory_bytes)
-    allow_seconds(cpu_seconds)
-    try:
-        small = print_picture(
-            file.read(), width=_WIDTH_MM, height=_HEIGHT_MM, orientation=orientation
-        )
-    except (PictureError, MemoryError):
-        return
-    content = memoryview(small.content)
-    while content:
-        content = content[os.write(out, content) :]

@@ -319,16 +319,13 @@ def _asks(need: Requirement) -> str:
     papers = " or ".join(word(one, "doc_type") for one in _several(need.doc_type or ()))
     tags = [value.replace("_", " ") for _, value in sorted(need.tags.items())]
     capture = need.capture
-    circumstances = [
-        words
-        for asked, words in (
-            (capture is not None and capture.located, "with its position"),
-            (capture is not None and capture.dated, "with its date"),
-            (capture is not None and capture.on_site, "taken at the site"),
-        )
-        if asked
-    ]
-    return ", ".join(filter(None, (types, papers, *tags, " and ".join(circumstances))))
+    if capture is None:
+        told = []
+    else:
+        read = [name for name, asked in (("position", capture.located), ("date", capture.dated)) if asked]
+        told = [f"with {' and '.join(read)}"] if read else []
+        told += ["taken at the site"] if capture.on_site else []
+    return ", ".join(filter(None, (types, papers, *tags, *told)))
 
 
 def _several(one_or_more: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ htmx.config.scrollBehavior = "auto";
 htmx.config.responseHandling = [
   { code: "204", swap: false },
   { code: "[23]..", swap: true },
-  { code: "[45]..", swap: true, error: true },
+  { code: "[45]..", swap: true },
 ];
 const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 document.addEventListener("htmx:configRequest", (event) => {

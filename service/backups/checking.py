@@ -232,7 +232,7 @@ def lost_objects(connection: Connection, objects: Objects) -> Iterator[str]:
     for key, sha256 in connection.execute(
         text(
             "select object_key, sha256 from documents where status = 'uploaded' union all"
-            " select object_key, sha256 from pack_artifacts order by 1"
+            " select object_key, sha256 from pack_artifacts where purged_at is null order by 1"
         )
     ).all():
         if not storage.exists(objects, key):

@@ -1,8 +1,9 @@
 """Ends the keeping of working papers: what holds personal data goes when its time is over.
 
 A firm keeps its papers for as many years as its settings say, at least three, counted from the day
-on which the last work order that uses a paper was closed or cancelled. Then the file is deleted, of
-its description the digest stays, and so does an audit event. Reports and what was entered stay.
+on which the last work order that uses a paper was closed or cancelled. Then the file is deleted, and
+every bundle that holds it; of its description the digest stays, and so does an audit event. Printed
+reports and what was entered stay.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ _PAPERS = ("bank_kyc", "legal")
 EXPORT_KEPT = timedelta(days=7)
 
 _TENANTS = text("select tenant_id from tenants order by tenant_id")
-# What a document is used for: its own work order, and those whose evidence it is.
+# What a document is used for: its own work order, and those whose evidence it is or was, because an
+# older version of a report may still hold it.
 _USES = (
     "(select d.work_order_id union all select i.work_order_id from evidence_items i"
-    " where i.tenant_id = d.tenant_id and i.document_id = d.document_id and i.removed_at is null)"
+    " where i.tenant_id = d.tenant_id and i.document_id = d.document_id)"
 )
 _DUE = text(
     "select d.document_id, d.work_order_id, d.object_key, d.sha256, d.facts, d.classification,"  # noqa: S608 - constants
@@ -173,7 +175,7 @@ def _purge(service: Service, due: Due, at: datetime) -> bool:
         if not found:
             return False
         row = found[0]
-        # First the file: if the commit is lost, the row still says that it has to go.
+        # First the files: if the commit is lost, the row still says that it has to go.
         storage.delete(service.objects, row.object_key)
         purge_bundles(connection, service.objects, actor, row.object_key)
         connection.execute(_PURGED, values)

@@ -101,6 +101,59 @@ class Papers:
         )
         return found
 
+    def pack(self, work_order: UUID, version: int, document: UUID) -> UUID:
+        """A pack with bundle and report, whose snapshot holds a document."""
+        found = new_id()
+        sha256 = "0" * 64
+        self.insert(
+            "snapshots",
+            work_order_id=work_order,
+            version=version,
+            kind="output",
+            contract="{}",
+            evidence=f'{{"a":{{"object_key":"{self.tenant}/documents/{document}"}}}}',
+            bundle_digest=sha256,
+            created_at=THREE_YEARS_AGO,
+        )
+        self.insert(
+            "packs",
+            pack_id=found,
+            work_order_id=work_order,
+            version=version,
+            snapshot_version=version,
+            bundle_digest=sha256,
+            template_key="T",
+            family="valuation",
+            status="generated" if version == 2 else "superseded",
+            created_at=THREE_YEARS_AGO,
+        )
+        for kind in ("bundle", "docx"):
+            operation = new_id()
+            key = f"{self.tenant}/packs/{found}/{operation}.{kind}"
+            self.insert(
+                "operations",
+                operation_id=operation,
+                kind="pack.bundle",
+                operation_key=str(operation),
+                status="done",
+                created_at=THREE_YEARS_AGO,
+                run_after=THREE_YEARS_AGO,
+            )
+            self.insert(
+                "pack_artifacts",
+                artifact_id=new_id(),
+                pack_id=found,
+                kind=kind,
+                filename=f"r.{kind}",
+                object_key=key,
+                media_type="x/y",
+                size=1,
+                sha256=storage.put_new(self.objects, key, b"x").sha256,
+                operation_id=operation,
+                created_at=THREE_YEARS_AGO,
+            )
+        return found
+
     def change(self, statement: str, **values: Any) -> None:
         with self.owner_engine.begin() as connection:
             connection.execute(text(statement), {"t": self.tenant} | values)
@@ -221,18 +274,40 @@ def test_what_holds_personal_data_goes_and_the_rest_stays(
     assert papers.is_stored(document) is not goes
 
 
-def test_a_paper_that_an_open_work_order_uses_too_stays(jobs_service: Any, papers: Papers) -> None:
+@pytest.mark.parametrize("more", [{}, {"removed_at": AT, "removal_reason": "not its paper"}])
+def test_a_paper_that_an_open_work_order_uses_or_used_too_stays(
+    jobs_service: Any, papers: Papers, more: Any
+) -> None:
     document = papers.document(papers.work_order())
-    open_order = papers.work_order("DATA_PENDING")
-    item = papers.evidence(open_order, document)
+    other = papers.work_order("DATA_PENDING")
+    papers.evidence(other, document, **more)
     assert purged(jobs_service, papers) == set()
 
-    papers.change(
-        "update evidence_items set removed_at = now(), removal_reason = 'x'"
-        " where tenant_id = :t and evidence_item_id = :i",
-        i=item,
-    )
+    papers.change("update work_orders set status = 'CANCELLED' where work_order_id = :w", w=other)
+    papers.change("update work_orders set updated_at = created_at where tenant_id = :t")
     assert purged(jobs_service, papers) == {document}
+
+
+def test_a_bundle_that_holds_the_paper_goes_with_it_and_the_report_stays(
+    jobs_service: Any, papers: Papers
+) -> None:
+    order = papers.work_order()
+    document = papers.document(order)
+    held, other = papers.pack(order, 1, document), papers.pack(order, 2, new_id())
+
+    assert purged(jobs_service, papers) == {document}
+    with papers.owner_engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select pack_id, kind, purged_at is not null, object_key from pack_artifacts"
+                " where tenant_id = :t"
+            ),
+            {"t": papers.tenant},
+        ).all()
+    assert {(pack, kind) for pack, kind, gone, _ in rows if gone} == {(held, "bundle")}
+    assert {pack for pack, _, _, _ in rows} == {held, other}
+    for _, _, gone, key in rows:
+        assert storage.exists(papers.objects, key) is not gone
 
 
 def test_a_paper_that_belongs_to_no_work_order_goes_with_the_one_that_uses_it(

@@ -170,7 +170,7 @@ def _asked(path: Path, task: dict[str, Any]) -> tuple[dict[str, Any] | None, boo
         timer.cancel()
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, late.is_set()
     return (said if isinstance(said, dict) else None), late.is_set()
 

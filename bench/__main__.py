@@ -17,6 +17,7 @@ from bench.measurements import (
     text_to_readiness,
 )
 from bench.reports import printed_reports
+from bench.service import the_service
 from contracts.case import read_case
 from contracts.problems import render_problems
 from factory.case_files import read_document
@@ -27,7 +28,7 @@ CASE = ROOT / "fixtures" / "cases" / "specimen-house" / "case.yaml"
 PAGE = ROOT / "docs" / "bench.md"
 
 
-PARTS = ["evaluation", "readiness", "bundle", "reports"]
+PARTS = ["evaluation", "readiness", "bundle", "reports", "service"]
 
 
 def main() -> int:
@@ -68,6 +69,8 @@ def _compare(wanted: list[str], rounds: int) -> list[Comparison]:
     if "reports" in wanted:
         with tempfile.TemporaryDirectory(prefix="zenops-bench-") as folder:
             comparisons += printed_reports(case, library, Path(folder), rounds=rounds)
+    if "service" in wanted:
+        comparisons += the_service(rounds=rounds)
     return comparisons
 
 

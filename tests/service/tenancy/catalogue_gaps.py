@@ -70,7 +70,7 @@ CHECKS = {
     "a firm's policy that does not ask for the tenant": """
         select tablename || '.' || policyname from pg_policies
         where roles && array['zen_web', 'zen_portal', 'zen_worker']::name[]
-          and coalesce(qual, '') || coalesce(with_check, '') not like '%app.tenant_id()%'
+          and coalesce(qual, '') || coalesce(with_check, '') !~ 'app[.]tenant_(id|of)[(]'
           and tablename <> 'users'""",
     "a right that no audience should have": """
         select table_name || ': ' || grantee || ' ' || privilege_type

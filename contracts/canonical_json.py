@@ -78,7 +78,7 @@ def _writer_of(kind: Any) -> Writer:
     if issubclass(kind, Quantity):
         return Quantity.to_json
     if issubclass(kind, BaseModel):
-        return partial(_model_as_plain, _keys(kind))
+        return partial(_model_as_plain, _aliases(kind))
     if issubclass(kind, Mapping):
         return _mapping_as_plain
     if issubclass(kind, list | tuple):
@@ -90,11 +90,12 @@ def _writer_of(kind: Any) -> Writer:
     raise NotPlainError(f"a {kind.__name__} has no form in canonical JSON")
 
 
-def _model_as_plain(keys: tuple[tuple[str, str], ...], value: Any) -> dict[str, Any]:
+def _model_as_plain(aliases: Mapping[str, str], value: BaseModel) -> dict[str, Any]:
+    # Most fields of a contract are empty: what a model holds is looked at once.
     return {
-        key: inner if type(inner) in _AS_IT_STANDS else to_plain(inner)
-        for name, key in keys
-        if (inner := getattr(value, name)) is not None
+        aliases.get(name, name): inner if type(inner) in _AS_IT_STANDS else to_plain(inner)
+        for name, inner in value.__dict__.items()
+        if inner is not None
     }
 
 
@@ -116,8 +117,8 @@ def _list_as_plain(value: Sequence[Any]) -> list[Any]:
 _WRITERS: dict[Any, Writer] = {Decimal: plain}
 
 
-def _keys(model: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
+def _aliases(model: Any) -> dict[str, str]:
+    return {name: field.alias for name, field in model.model_fields.items() if field.alias}
 
 
 def _names(kind: Any) -> tuple[str, ...]:

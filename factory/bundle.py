@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import metadata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -206,6 +206,7 @@ def assemble(
     return Bundle(path, hashlib.sha256(manifest).hexdigest(), size, len(payload) + len(files))
 
 
+@cache
 def bundle_info() -> bytes:
     """What wrote the bundle; not part of its digest."""
     return f"Software: zenops\nVersion: {metadata.version('zenops')}\n".encode()

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from contracts.canonical_json import to_plain
-from contracts.contract import Coordinates, Row
+from contracts.contract import Contract, Coordinates, Row
 from contracts.quantities import Quantity, QuantityField
-from contracts.shapes import alternatives, is_model
+from contracts.shapes import alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from contracts.contract import Contract
 
 #: Kinds of measure that a report's value rests on: changing one that was there needs a reason.
 #: A field added to the contract with one of these kinds is among them by itself.
@@ -44,7 +44,14 @@ class Change:
 
 def changes_between(old: Contract, new: Contract) -> tuple[Change, ...]:
     """The fields that differ, in the order of their paths."""
-    before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    before: dict[str, tuple[Any, bool]] = {}
+    after: dict[str, tuple[Any, bool]] = {}
+    for name in Contract.model_fields:
+        one, other = getattr(old, name), getattr(new, name)
+        # Results are no entries, and who wrote a contract is no fact of it.
+        if name not in _NOT_ENTERED and one != other:
+            before.update(_leaves(one, name))
+            after.update(_leaves(other, name))
     differing = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     return tuple(
         Change(
@@ -61,19 +68,18 @@ def _leaves(
     part: Any, path: str, *, guarded: bool = False
 ) -> Iterator[tuple[str, tuple[Any, bool]]]:
     """Each field that says something, with its value and whether it is guarded."""
-    kind: Any = type(part)
-    if is_model(kind):
+    if part is None:
+        return
+    if isinstance(part, BaseModel):
         inside = guarded or isinstance(part, GUARDED_PARTS)
-        for name in kind.model_fields:
-            # Results are no entries, and who wrote a contract is no fact of it.
-            value = None if not path and name in _NOT_ENTERED else getattr(part, name)
+        for name, value in part.__dict__.items():
             if value is not None:
-                below = f"{path}.{name}" if path else name
-                yield from _leaves(value, below, guarded=inside or _is_guarded(kind, name))
-    elif isinstance(part, tuple) and part and all(is_model(type(row)) for row in part):
+                below = f"{path}.{name}"
+                yield from _leaves(value, below, guarded=inside or _is_guarded(type(part), name))
+    elif isinstance(part, tuple) and part and all(isinstance(row, BaseModel) for row in part):
         for number, row in enumerate(part, 1):
-            name = row.id if isinstance(row, Row) and row.id else number
-            yield from _leaves(row, f"{path}[{name}]", guarded=guarded)
+            called = row.id if isinstance(row, Row) and row.id else number
+            yield from _leaves(row, f"{path}[{called}]", guarded=guarded)
     elif isinstance(part, tuple) and part and all(isinstance(one, Quantity) for one in part):
         for number, one in enumerate(part, 1):
             yield f"{path}[{number}]", (one, guarded)

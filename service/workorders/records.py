@@ -139,7 +139,8 @@ def _one(connection: Connection, statement: Any, tenant_id: UUID, work_order_id:
 
 _SNAPSHOT = text(
     f"select {columns_of(Snapshot)}"  # noqa: S608 - names of our own
-    " from snapshots where tenant_id = :tenant and work_order_id = :id and version = :version and kind = 'output'"
+    " from snapshots where tenant_id = :tenant and work_order_id = :id"
+    " and version = :version and kind = 'output'"
 )
 
 

@@ -39,6 +39,7 @@ from service.bootstrap import Service, make_service
 from service.database.connections import become, transaction
 from service.demonstration import ORDERS, Caller, send_evidence
 from service.identifiers import new_id
+from service.jobs.outbox import enqueue
 from service.local_services import scratch_folder
 from service.people.seeding import Credentials
 from service.serving import Running, running_service
@@ -514,8 +515,6 @@ def _queue(bench: Bench, *, rounds: int) -> Comparison:
 
 
 def _ask_for_probe(jobs: Service, tenant: UUID) -> UUID:
-    from service.jobs.outbox import enqueue
-
     with transaction(jobs.engine, role="zen_worker", tenant_id=tenant) as connection:
         actor = Actor(
             tenant, None, "worker", frozenset(), "bench", str(new_id()), operation_id=new_id()
@@ -598,7 +597,9 @@ def _packs(bench: Bench, order: UUID, count: int) -> Comparison:
         f"{count} packs through two workers",
         (Line("seconds for one pack", [seconds / count], "one second", [1.0]),),
         (
-            f"{count} work orders were made ready one after the other; each pack has its bundle "
-            "(19 pieces of evidence) and its proved report, none was lost and none made twice.",
+            (
+                f"{count} work orders were made ready one after the other; each pack has its bundle "
+                "(19 pieces of evidence) and its proved report, none was lost and none made twice."
+            ),
         ),
     )

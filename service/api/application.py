@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module, metadata
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_openapi import Info, OpenAPI
 from pydantic import BaseModel, ConfigDict
 
 from service.api import failures, request_life
 from service.api.requests import ExactRequest
+from service.web.pages import desk
 
 if TYPE_CHECKING:
     from service.bootstrap import Service
@@ -28,7 +28,9 @@ ROUTES = (
     "running_system",
 )
 #: Security of the interface's description: how a caller proves who they are.
-BEARER = {"bearer": {"type": "http", "scheme": "bearer", "description": "from POST /v1/auth/login"}}
+BEARER: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "from POST /v1/auth/login"}
+}
 
 
 class Problem(BaseModel):
@@ -71,12 +73,7 @@ def create_app(service: Service) -> OpenAPI:
     app.extensions["zenops"] = service
     request_life.install(app)
     failures.install(app)
-    # INTERIM while the pieces are being built side by side: what is not there yet is left out.
     for name in ROUTES:
-        if find_spec(f"service.api.{name}"):
-            app.register_api(import_module(f"service.api.{name}").api)
-    if find_spec("service.web") and find_spec("service.web.pages"):
-        from service.web.pages import desk
-
-        app.register_blueprint(desk)
+        app.register_api(import_module(f"service.api.{name}").api)
+    app.register_blueprint(desk)
     return app

@@ -12,5 +12,8 @@ if TYPE_CHECKING:
 
 def run_script(connection: Connection, script: Path) -> None:
     """Run all statements of a file in the connection's transaction; a % in them is a %."""
-    with connection.connection.cursor() as cursor:
+    cursor = connection.connection.cursor()
+    try:
         cursor.execute(script.read_text(encoding="utf-8"))
+    finally:
+        cursor.close()

@@ -46,14 +46,18 @@ _QUERIES: dict[str, tuple[str, str, str]] = {
     "zenops_outbox_age_seconds": (
         "Age of the oldest operation that should have been sent and is not.",
         "state",
-        "select 'pending', coalesce(extract(epoch from max(cast(:now as timestamptz) - run_after)), 0)"
-        " from operations where status = 'pending' and run_after <= :now",
+        (
+            "select 'pending', coalesce(extract(epoch from max(cast(:now as timestamptz) - run_after)), 0)"
+            " from operations where status = 'pending' and run_after <= :now"
+        ),
     ),
     "zenops_queue_lag_seconds": (
         "Age of the oldest operation that was sent and has not begun.",
         "state",
-        "select 'sent', coalesce(extract(epoch from max(cast(:now as timestamptz) - sent_at)), 0)"
-        " from operations where status = 'sent'",
+        (
+            "select 'sent', coalesce(extract(epoch from max(cast(:now as timestamptz) - sent_at)), 0)"
+            " from operations where status = 'sent'"
+        ),
     ),
     "zenops_job_attempts": (
         "Attempts of jobs by outcome.",
@@ -63,8 +67,10 @@ _QUERIES: dict[str, tuple[str, str, str]] = {
     "zenops_audit_unsealed": (
         "Audit events that are in no chain yet.",
         "state",
-        "select 'unsealed', count(*) from audit_events e where not exists (select from audit_seals s"
-        " where s.tenant_id = e.tenant_id and s.event_id = e.event_id)",
+        (
+            "select 'unsealed', count(*) from audit_events e where not exists (select from audit_seals s"
+            " where s.tenant_id = e.tenant_id and s.event_id = e.event_id)"
+        ),
     ),
 }
 
@@ -98,7 +104,7 @@ class _Gathered:
         raw = self.valkey.get(GATHERED)
         if raw is None:
             return
-        found = json.loads(raw)  # type: ignore[arg-type]
+        found = json.loads(raw)
         age = GaugeMetricFamily("zenops_gathered_age_seconds", "Age of the numbers below.")
         age.add_metric([], max(0.0, now().timestamp() - found["at"]))
         yield age
@@ -118,5 +124,5 @@ def exposition(valkey: redis.Redis) -> bytes:
     else:
         registry.register(REQUESTS)
         registry.register(REQUEST_SECONDS)
-    registry.register(_Gathered(valkey))  # type: ignore[arg-type]
+    registry.register(_Gathered(valkey))
     return generate_latest(registry)

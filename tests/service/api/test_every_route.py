@@ -26,8 +26,10 @@ def _routes(app: Any) -> list[tuple[str, str, Any]]:
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("desk."):
             continue
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            found.append((method, rule.rule, app.view_functions[rule.endpoint]))
+        found += [
+            (method, rule.rule, app.view_functions[rule.endpoint])
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        ]
     return sorted(found, key=lambda one: (one[1], one[0]))
 
 

@@ -68,7 +68,7 @@ def _fingerprint(owner_engine: Any, table: str, tenant: UUID) -> Any:
         return connection.scalar(
             text(
                 f"select md5(string_agg(t::text, '|' order by t::text)) from {table} t where {column} = :id"
-            ),  # noqa: S608
+            ),
             {"id": str(tenant)},
         )
 
@@ -104,14 +104,14 @@ def _commands(
         }
     )
     return {
-        "select": (f"select {key} from {table} where {key} = :their_key", aimed),  # noqa: S608
+        "select": (f"select {key} from {table} where {key} = :their_key", aimed),
         "insert": (insert_statement(table, fresh), fresh),
         "update own to other": (
             f"update {table} set {key} = :their_key where {key} = :my_key",
             aimed,
-        ),  # noqa: S608
-        "update other": (f"update {table} set {column} = {column} where {key} = :their_key", aimed),  # noqa: S608
-        "delete other": (f"delete from {table} where {key} = :their_key", aimed),  # noqa: S608
+        ),
+        "update other": (f"update {table} set {column} = {column} where {key} = :their_key", aimed),
+        "delete other": (f"delete from {table} where {key} = :their_key", aimed),
         "insert on conflict update": (
             f"{insert_statement(table, bound(theirs))} on conflict on constraint {table}_pkey do update set {column} = excluded.{column}",
             bound(theirs),
@@ -119,8 +119,8 @@ def _commands(
         "select for update": (
             f"select {key} from {table} where {key} = :their_key for update",
             aimed,
-        ),  # noqa: S608
-        "copy": (f"copy (select {key} from {table}) to stdout", {}),  # noqa: S608
+        ),
+        "copy": (f"copy (select {key} from {table}) to stdout", {}),
     }
 
 
@@ -179,7 +179,7 @@ def test_a_firm_sees_its_own_rows_and_only_those(table: str, firms: Any, engines
             user_id=mine["users"]["user_id"],
             audience="web",
         )
-        found = connection.scalars(text(f"select tenant_id from {table}")).all()  # noqa: S608
+        found = connection.scalars(text(f"select tenant_id from {table}")).all()
 
     assert set(found) == {mine["tenants"]["tenant_id"]}
 
@@ -188,7 +188,7 @@ def test_a_firm_sees_its_own_rows_and_only_those(table: str, firms: Any, engines
 def test_a_login_that_has_become_nobody_sees_nothing(table: str, engines: Any) -> None:
     for engine in engines.values():
         with engine.connect() as connection, pytest.raises(DBAPIError):
-            connection.execute(text(f"select 1 from {table}"))  # noqa: S608
+            connection.execute(text(f"select 1 from {table}"))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -204,12 +204,10 @@ def test_one_audience_does_not_pass_as_another(table: str, firms: Any, engines: 
             audience="portal",
         )
         key = "user_id" if table == "users" else "tenant_id"
-        assert connection.scalars(text(f"select {key} from {table}")).all() == []  # noqa: S608
+        assert connection.scalars(text(f"select {key} from {table}")).all() == []
 
 
-def test_the_portal_sees_its_persons_work_and_no_more(
-    firms: Any, engines: Any, owner_engine: Any
-) -> None:
+def test_the_portal_sees_its_persons_work_and_no_more(firms: Any, engines: Any) -> None:
     mine = firms["firm-a"]
     tenant = mine["tenants"]["tenant_id"]
     stranger = new_id()

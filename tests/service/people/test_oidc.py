@@ -168,7 +168,9 @@ def test_a_token_that_is_not_the_providers_for_us_is_refused(browser, provider, 
     assert browser.get("/v1/auth/me").status_code == 401
 
 
-def test_a_way_back_is_good_once_and_for_its_own_browser(browser, provider, user, oidc_app):
+def test_a_way_back_is_good_once_and_for_its_own_browser(
+    browser, provider, user, oidc_app, service
+):
     provider.bend(user.email)
     path = there_and_back(browser, provider)
 
@@ -177,7 +179,10 @@ def test_a_way_back_is_good_once_and_for_its_own_browser(browser, provider, user
     other = oidc_app.test_client()
     other.get("/v1/auth/oidc")
     assert code_of(other.get(path)) == (401, "LOGIN_FAILED")
+    left = len(list(service.redis.scan_iter("zenops:oidc:*")))
     assert browser.get(path).status_code == 303
+    # Even a provider that takes a code twice is not asked again.
+    assert len(list(service.redis.scan_iter("zenops:oidc:*"))) == left - 1
     assert code_of(browser.get(path)) == (401, "LOGIN_FAILED")
 
 

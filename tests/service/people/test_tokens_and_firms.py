@@ -602,7 +602,9 @@ def test_a_firm_makes_no_session_and_no_token_for_the_studio(
             make(firm.tenant_id)
 
 
-def test_login_gives_roles_only_by_an_invitation_that_stands(service, firm, admin, make_user):
+def test_login_gives_roles_only_by_an_invitation_that_stands(
+    service, firm, admin, make_user, owner_engine
+):
     stranger = make_user(firm, roles=["portal_user"])
     made = admin.post(
         "/v1/people", json={"email": "door@specimen.test", "roles": ["staff"]}
@@ -628,6 +630,19 @@ def test_login_gives_roles_only_by_an_invitation_that_stands(service, firm, admi
     ):
         with pytest.raises(DBAPIError, match="row-level security"):
             take(role, token)
+
+    def put_kind(kind):
+        with owner_engine.begin() as connection:
+            connection.execute(
+                text("update access_tokens set kind = :kind where token_id = :token"),
+                {"kind": kind, "token": made["invitation_id"]},
+            )
+
+    # What only looks like one is none.
+    put_kind("bearer")
+    with pytest.raises(DBAPIError, match="row-level security"):
+        take("staff", made["token"])
+    put_kind("invitation")
     take("staff", made["token"])
     admin.delete(f"/v1/invitations/{made['invitation_id']}")
     with pytest.raises(DBAPIError, match="row-level security"):

@@ -1,5 +1,7 @@
 """Pages that list what the code or the project file holds."""
 
+import json
+import json
 import re
 import tomllib
 
@@ -23,7 +25,9 @@ def names_of(requirements):
 def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
     page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
+    pages = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
 
     titles = re.split(r"^## (.+)\n", page, flags=re.MULTILINE)[1:]
     listed = {
@@ -40,7 +44,9 @@ def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
         "To install (`build`)": names_of(project["dependency-groups"]["build"]),
         "`local`": names_of(extras["local"]),
         "`oidc`": names_of(extras["oidc"]),
+        "Of the pages": sorted(pages["devDependencies"]),
         "`assets`": names_of(project["dependency-groups"]["assets"]),
+        "Of the pages": sorted(package["devDependencies"]),
         "`durable`": names_of(extras["durable"]),
         "`bench`": names_of(extras["bench"]),
         "What is not there": [],

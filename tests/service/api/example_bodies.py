@@ -16,6 +16,8 @@ NAMED_BY: dict[str, tuple[str, str]] = {
     "operation_id": ("operations", "operation_id"),
     "token_id": ("access_tokens", "token_id"),
     "invitation_id": ("access_tokens", "token_id"),
+    # A job that is no export: as unknown as one that never was.
+    "export_id": ("operations", "operation_id"),
     "user_id": ("users", "user_id"),
     "tenant_id": ("tenants", "tenant_id"),
 }

@@ -6,11 +6,12 @@ A file's name carries a hash of its content, so browsers may keep it for ever.
 from __future__ import annotations
 
 import json
+import mimetypes
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Response, send_from_directory, url_for
+from flask import Response, url_for
 
 from service.api.access import public
 from service.errors import ServiceError, not_found
@@ -54,6 +55,7 @@ def asset(name: str) -> Response:
     """One asset, to be kept for a year; only what the manifest names is there."""
     if name not in manifest().values():
         raise not_found()
-    response = send_from_directory(BUILT, name, max_age=31_536_000)
+    kind, _ = mimetypes.guess_type(name)
+    response = Response((BUILT / name).read_bytes(), mimetype=kind)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

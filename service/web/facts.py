@@ -89,9 +89,12 @@ class Group:
     @property
     def problems(self) -> int:
         """How many of its fields hold what cannot be taken."""
-        return sum(bool(one.problem) for one in (*self.entries, *self.tables)) + sum(
-            bool(entry.problem) for table in self.tables for row in table.rows for entry in row
-        )
+        entries = [
+            *self.entries,
+            *(one for table in self.tables for row in table.rows for one in row),
+        ]
+        told = [one.problem for one in entries] + [table.problem for table in self.tables]
+        return sum(map(bool, told))
 
 
 @cache

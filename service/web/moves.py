@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from service.workorders.transitions import Transition
 
 _GRAVE = frozenset({"CANCELLED"})
+_BLOCKING = "The report would say what these findings doubt."
+_FACTS = "The report has a place for each of them."
+_EVIDENCE = "The profile asks for each of these."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,15 @@ def next_action(
     if current is not None and current.status == "generating":
         return NextAction("Watch the report being made", "pack", "It takes a minute or so.")
     if current is not None and current.status == "generated":
-        return _after_the_report(order, pack, targets)
-    for found, label, why in (
-        (gaps.blocking, "Settle the findings that block", "A report cannot say both."),
-        (gaps.facts, "Enter the facts that are missing", "The report has a place for each."),
-        (gaps.evidence, "Add the evidence that is missing", "The bank asks for each of these."),
+        return _after_the_report(order, actor, pack, targets)
+    for found, capability, label, why in (
+        (gaps.blocking, "repogen.write", "Settle the findings that block", _BLOCKING),
+        (gaps.facts, "repogen.write", "Enter the facts that are missing", _FACTS),
+        (gaps.evidence, "evidence.write", "Add the evidence that is missing", _EVIDENCE),
     ):
         if found:
-            return NextAction(label, found[0].anchor or "facts", why)
+            told = label if actor.may(capability) else "See what is missing"
+            return NextAction(told, found[0].anchor or "facts", why)
     for status in ("READY_FOR_RENDER", "DATA_PENDING"):
         if status in targets:
             move = targets[status]
@@ -92,11 +96,11 @@ def next_action(
 
 
 def _after_the_report(
-    order: WorkOrder, pack: Mapping[str, Any], targets: Mapping[str, Move]
+    order: WorkOrder, actor: Actor, pack: Mapping[str, Any], targets: Mapping[str, Move]
 ) -> NextAction:
     if not pack["sign_off"].is_complete:
-        why = "A registered valuer reads it and signs its digest."
-        return NextAction("Read the report and sign it", "sign-off", why)
+        label = "Read the report and sign it" if actor.may("repogen.sign") else "Read the report"
+        return NextAction(label, "sign-off", "A registered valuer signs its digest.")
     if "CLOSED" in targets and order.status != "CLOSED":
         return NextAction("Close the work order", "move-CLOSED", "The report is signed.")
     return NextAction("Download the report", "pack", "It is made and signed.")

@@ -66,15 +66,18 @@ def in_lakh_or_crore(amount: Decimal | None) -> str:
     """
     if amount is None:
         return ""
-    size = abs(amount)
-    for unit, name, next_unit in ((_LAKH, "lakh", _CRORE), (_CRORE, "crore", None)):
-        share = (size / unit).quantize(Decimal("0.01"), ROUND_HALF_UP)
-        if size >= unit and (next_unit is None or share * unit < next_unit):
-            text = (
-                grouped(share).rstrip("0").rstrip(".") if "." in grouped(share) else grouped(share)
-            )
-            return f"{'-' if amount < 0 else ''}₹{text} {name}"
-    return printed(amount, "INR")
+    if abs(amount) < _LAKH:
+        return printed(amount, "INR")
+    unit, name = _LAKH, "lakh"
+    # What would round to a hundred lakh is a crore.
+    if _rounded(abs(amount) / _LAKH) * _LAKH >= _CRORE:
+        unit, name = _CRORE, "crore"
+    text = grouped(_rounded(abs(amount) / unit))
+    return f"{'-' if amount < 0 else ''}₹{text.rstrip('0').rstrip('.')} {name}"
+
+
+def _rounded(number: Decimal) -> Decimal:
+    return number.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def rupees(amount: Decimal | None) -> str:

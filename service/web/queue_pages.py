@@ -78,7 +78,7 @@ def _queue_page(
         kept = {name: value for name, value in asked.items() if name not in wrong}
         query = ListQuery.model_validate({**kept, "limit": _ON_A_PAGE})
     rows, next_cursor = list_work_orders(now.connection, now.actor.tenant_id, query)
-    given = {name: text for name, text in filters.items() if text}
+    given: dict[str, Any] = {name: text for name, text in filters.items() if text}
     return page(
         "queue.html",
         status,

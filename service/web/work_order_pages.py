@@ -27,8 +27,14 @@ from service.evidence import records as evidence_records
 from service.evidence.documents import open_document
 from service.evidence.file_names import disposition
 from service.evidence.limits import limits
-from service.evidence.shapes import EvidenceItem, EvidenceLink, FieldLinkChange, FieldLinkChanges
-from service.evidence.shapes import Described, Ending
+from service.evidence.shapes import (
+    Described,
+    Ending,
+    EvidenceItem,
+    EvidenceLink,
+    FieldLinkChange,
+    FieldLinkChanges,
+)
 from service.identifiers import read_id
 from service.jobs.retrying import retry
 from service.objects import storage
@@ -440,7 +446,7 @@ def _page(now: RequestContext, work_order_id: UUID, **shown: Any) -> Response:
     return response
 
 
-def _back(work_order_id: UUID, done: str, anchor: str, **more: str) -> Response:
+def _back(work_order_id: UUID, done: str, anchor: str, **more: Any) -> Response:
     target = url_for(
         "desk.work_order", work_order_id=work_order_id, done=done, _anchor=anchor, **more
     )

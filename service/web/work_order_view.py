@@ -248,7 +248,7 @@ def gaps_of(evaluation: Evaluation) -> Gaps:
         named = found[1].split(" or ") if found else []
         paths.append(tuple(named))
         anchor = next(filter(None, map(anchor_of, named)), None)
-        facts.append(Gap(_PATHS.sub("", sentence).strip(), anchor))
+        facts.append(Gap(_PATHS.sub("", sentence).strip().removesuffix(" is missing"), anchor))
     evidence = tuple(
         Gap(f"{one.label}: {one.found} of {one.min}", f"needs-{one.requirement}")
         for one in readiness.required_evidence_minimums
@@ -322,7 +322,11 @@ def _asks(need: Requirement) -> str:
     if capture is None:
         told = []
     else:
-        read = [name for name, asked in (("position", capture.located), ("date", capture.dated)) if asked]
+        read = [
+            name
+            for name, asked in (("position", capture.located), ("date", capture.dated))
+            if asked
+        ]
         told = [f"with {' and '.join(read)}"] if read else []
         told += ["taken at the site"] if capture.on_site else []
     return ", ".join(filter(None, (types, papers, *tags, *told)))
@@ -354,7 +358,8 @@ def _copy_words(copy: Row[Any], order: WorkOrder) -> str:
 
 def _piece(row: Row[Any], actor: Actor, copies: tuple[str, ...]) -> Piece:
     is_there = row.document_status == "uploaded"
-    may_open = is_there and (row.sensitivity in _OPEN or actor.may("evidence.sensitive"))
+    may_see = row.sensitivity in _OPEN or actor.may("evidence.sensitive")
+    may_open = is_there and may_see and actor.may("evidence.read")
     category = (row.tags or {}).get("category", "")
     what = [
         word(row.doc_type, "doc_type")
@@ -369,7 +374,8 @@ def _piece(row: Row[Any], actor: Actor, copies: tuple[str, ...]) -> Piece:
         id=row.evidence_item_id,
         key=row.key,
         label=row.label,
-        filename=row.filename,
+        # The name of a guarded file may be a person's.
+        filename=row.filename if may_see else None,
         what=", ".join(filter(None, what)),
         status=row.document_status or "promised",
         media={"application/pdf": "PDF"}.get(row.media_type or "", row.media_type or ""),

@@ -65,7 +65,10 @@ def test_a_form_of_another_site_cannot_log_anybody_in(running, chromium):
     context = chromium.new_context()
     answer = context.request.post(
         f"{running.url}/desk/login",
-        form={"email": "operator@demo.example", "password": running.people["operator@demo.example"]},
+        form={
+            "email": "operator@demo.example",
+            "password": running.people["operator@demo.example"],
+        },
         headers={"Origin": "http://elsewhere.example", "Sec-Fetch-Site": "cross-site"},
     )
     context.close()

@@ -23,7 +23,8 @@ def titles(page):
     return page.locator(".queue td:first-child div:not(.small)").all_inner_texts()
 
 
-def test_a_filter_narrows_the_queue_at_once_and_stands_in_the_address(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_a_filter_narrows_the_queue_at_once_and_stands_in_the_address(open_desk):
     page = open_desk("operator@demo.example")
 
     page.select_option("#report_type", "DPR")
@@ -36,7 +37,8 @@ def test_a_filter_narrows_the_queue_at_once_and_stands_in_the_address(open_desk,
     assert page.input_value("#report_type") == "DPR"
 
 
-def test_the_way_back_leads_to_the_queue_as_it_was(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_the_way_back_leads_to_the_queue_as_it_was(open_desk):
     page = open_desk("operator@demo.example")
 
     page.select_option("#report_type", "DPR")
@@ -47,7 +49,8 @@ def test_the_way_back_leads_to_the_queue_as_it_was(open_desk, many):
     assert "report_type" not in page.url
 
 
-def test_a_search_finds_a_borrower_while_it_is_typed(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_a_search_finds_a_borrower_while_it_is_typed(open_desk):
     page = open_desk("operator@demo.example")
 
     page.locator("#search").press_sequentially("haystack needle", delay=20)
@@ -56,7 +59,8 @@ def test_a_search_finds_a_borrower_while_it_is_typed(open_desk, many):
     assert titles(page) == ["House in Arasikere"]
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_pages_follow_each_other_without_gap_or_repetition(open_desk):
     page = open_desk("operator@demo.example")
     page.goto("/desk/?report_type=REVALUATION")
     first = titles(page)
@@ -71,7 +75,8 @@ def test_pages_follow_each_other_without_gap_or_repetition(open_desk, many):
     rows_are(page, 25)
 
 
-def test_a_queue_without_a_hit_says_so_and_how_to_go_on(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_a_queue_without_a_hit_says_so_and_how_to_go_on(open_desk):
     page = open_desk("operator@demo.example")
 
     page.goto("/desk/?search=nobody+has+this+name")
@@ -81,7 +86,8 @@ def test_a_queue_without_a_hit_says_so_and_how_to_go_on(open_desk, many):
     assert len(titles(page)) == 25
 
 
-def test_a_row_says_in_words_what_is_missing(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_a_row_says_in_words_what_is_missing(open_desk):
     page = open_desk("operator@demo.example")
     page.goto("/desk/?report_type=DPR")
 
@@ -90,7 +96,8 @@ def test_a_row_says_in_words_what_is_missing(open_desk, many):
     assert "Draft" in row
 
 
-def test_without_scripts_the_queue_is_filtered_paged_and_opened(open_desk, many):
+@pytest.mark.usefixtures("many")
+def test_without_scripts_the_queue_is_filtered_paged_and_opened(open_desk):
     page = open_desk("operator@demo.example", java_script_enabled=False)
 
     page.select_option("#report_type", "REVALUATION")

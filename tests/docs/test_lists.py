@@ -1,7 +1,6 @@
 """Pages that list what the code or the project file holds."""
 
 import json
-import json
 import re
 import tomllib
 
@@ -25,7 +24,6 @@ def names_of(requirements):
 def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
     page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     pages = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
 
@@ -46,7 +44,6 @@ def test_the_page_of_dependencies_has_a_line_for_each_and_no_other():
         "`oidc`": names_of(extras["oidc"]),
         "Of the pages": sorted(pages["devDependencies"]),
         "`assets`": names_of(project["dependency-groups"]["assets"]),
-        "Of the pages": sorted(package["devDependencies"]),
         "`durable`": names_of(extras["durable"]),
         "`bench`": names_of(extras["bench"]),
         "What is not there": [],

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,6 +34,7 @@ from service.workorders.records import find
 from service.workorders.shapes import NewWorkOrder
 
 CASES = Path(__file__).parents[3] / "fixtures" / "cases"
+DRAW = Path(__file__).parents[3] / "scripts" / "draw_specimen_photographs.py"
 
 
 def actor_of(user: Any) -> Actor:
@@ -44,8 +51,14 @@ def as_web(service: Service, user: Any) -> Any:
     )
 
 
+@cache
 def read_specimen(name: str = "specimen-house") -> CaseFile:
-    read = read_case_file(CASES / name)
+    """A specimen's case, its pictures drawn into a folder that lasts as long as this process."""
+    folder = Path(tempfile.mkdtemp(prefix="zenops-specimen-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "case.yaml").write_bytes((CASES / name / "case.yaml").read_bytes())
+    subprocess.run([sys.executable, str(DRAW), str(folder)], check=True, capture_output=True)
+    read = read_case_file(folder)
     assert not read.problems
     return read
 

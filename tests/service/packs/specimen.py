@@ -52,15 +52,19 @@ def as_web(service: Service, user: Any) -> Any:
 
 
 @cache
-def read_specimen(name: str = "specimen-house") -> CaseFile:
-    """A case; a specimen's pictures are drawn into a folder that lasts as long as this process."""
+def case_folder(name: str = "specimen-house") -> Path:
+    """A case's folder; a specimen's pictures are drawn into one that lasts as long as the process."""
     folder = CASES / name
     if name.startswith("specimen-"):
         folder = Path(tempfile.mkdtemp(prefix="zenops-specimen-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / "case.yaml").write_bytes((CASES / name / "case.yaml").read_bytes())
         subprocess.run([sys.executable, str(DRAW), str(folder)], check=True, capture_output=True)
-    read = read_case_file(folder)
+    return folder
+
+
+def read_specimen(name: str = "specimen-house") -> CaseFile:
+    read = read_case_file(case_folder(name))
     assert not read.problems
     return read
 

@@ -17,7 +17,7 @@ from factory.report.bundle_parts import read_parts
 from factory.report.proof import proof_of
 from factory.verification import verify_bundle
 from service.bootstrap import Service
-from tests.service.packs.specimen import CASES, enter, make_ready, read_specimen
+from tests.service.packs.specimen import case_folder, enter, make_ready, read_specimen
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from factory.command_line import app
 
     path = tmp_path_factory.mktemp("built") / "bundle.zip"
-    done = CliRunner().invoke(app, ["build", str(CASES / "specimen-house"), "-o", str(path)])
+    done = CliRunner().invoke(app, ["build", str(case_folder()), "-o", str(path)])
     assert done.exit_code == 0, done.output
     return path
 

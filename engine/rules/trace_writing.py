@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from typing import TYPE_CHECKING, Any
 
 from contracts.evaluation import NamedValue, TraceEntry
@@ -34,7 +34,11 @@ def variable(prefix: str, address: str) -> str:
 
 def percent(share: Decimal | None) -> Decimal | None:
     """A share of 0.0771 as 7.71."""
-    return None if share is None else share.scaleb(2)
+    try:
+        return None if share is None else share.scaleb(2)
+    except Overflow:
+        # A hundredth of what no number holds: it cannot be written, and the run goes on as untraced.
+        return None
 
 
 def column_of(items: list[Any] | None) -> tuple[Any, ...] | None:

@@ -14,8 +14,11 @@ from typing import Any
 
 from contracts.evaluation import TraceEntry
 from engine.feel import evaluate_node, nodes, parse_expression
+from engine.feel.errors import FeelNumberLimitError
 from engine.indian_numbers import rupee_words
 
+#: Numbers of FEEL go up to 9.99...E+6144; a percentage is a hundred times its number.
+LARGEST_EXPONENT = 6144
 FUNCTIONS = ("total", "first known", "least known", "differ", "in words", "given", "calculated")
 
 
@@ -23,9 +26,14 @@ def recomputed(entry: TraceEntry) -> tuple[Any, Any]:
     """What an entry's formula gives for its inputs, and what its rounding makes of that."""
     context = _context(entry)
     node = parse_expression(entry.formula, {*context, *FUNCTIONS, "row"})
-    result = evaluate_node(_with_names(node), context, functions=_functions())
+    try:
+        result = evaluate_node(_with_names(node), context, functions=_functions())
+    except FeelNumberLimitError:
+        return None, None
     if isinstance(result, Decimal) and entry.unit == "percent":
         percent = Context(prec=34).scaleb(result, 2)
+        if percent.adjusted() > LARGEST_EXPONENT:
+            return None, None
         return percent, rounded(percent, entry.rounding)
     return result, rounded(result, entry.rounding)
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.canonical_json import canonical_json
-from contracts.case import read_case
+from contracts.case import Case, read_case
 from contracts.document import Document
 from contracts.evaluation import Evaluation
 from contracts.evidence import Evidence
@@ -244,3 +244,19 @@ def test_a_bare_number_beyond_what_a_contract_holds_is_a_named_problem():
     _, (problem,) = read_case(read_json(text, "case.json"))
 
     assert (problem.code, problem.field) == ("E404", "contract.valuation_inputs.land_value")
+
+
+@pytest.mark.parametrize("years", [-935_000, -935_896, -936_050, -940_000])
+def test_a_share_that_no_percentage_can_hold_does_not_end_the_run(years):
+    """0.985 ** -935896 is about 10 ** 6143: the largest numbers end at 10 ** 6145."""
+    contract = {
+        "meta": {"report_type": "VALUATION", "bank_type": "OTHER"},
+        "property": {"floors": [{"id": "r0", "age": f"{years} year"}]},
+    }
+    case = Case.model_validate({"case": "x", "ruleset": "textbook", "contract": contract})
+    evaluation = evaluate(case, catalogue())
+    bare = evaluate(case, catalogue(), trace=False)
+
+    assert_trace_tells_the_truth(evaluation)
+    assert bare.findings == evaluation.findings
+    assert "FIGURES_OVERFLOW" not in {finding.code for finding in bare.findings}

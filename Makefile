@@ -87,6 +87,7 @@ golden-check: $(READY) ## compare the fixture cases with their expected results
 
 bench: $(READY) ## measure against named rivals, as ratios
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@$(BIN)/python scripts/draw_specimen_photographs.py
 	$(BIN)/python -m bench
 
 docs: $(READY) ## write the generated pages and schemas

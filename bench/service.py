@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import logging
 import os
 import shutil
 import socket
@@ -24,6 +25,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import structlog
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import create_engine, make_url, text
@@ -72,6 +74,8 @@ class Bench:
 
 def the_service(*, rounds: int, packs: int = PACKS) -> list[Comparison]:
     """Start a service for this alone, measure, and end it."""
+    # Our own requests are told of in this process too; a log on the terminal is not measured.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     folder = scratch_folder()
     try:
         with _running(folder) as bench:

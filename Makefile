@@ -76,6 +76,7 @@ check: $(READY) ## style, types, imports, generated files
 	$(BIN)/python scripts/write_profile_table.py --check
 	$(BIN)/python scripts/write_template_fields.py --check
 	$(BIN)/python scripts/build_templates.py --check
+	$(BIN)/python scripts/write_interface.py --check
 
 golden: $(READY) ## write the expected results of the fixture cases
 	$(BIN)/python scripts/draw_specimen_photographs.py
@@ -97,6 +98,7 @@ docs: $(READY) ## write the generated pages and schemas
 	$(BIN)/python scripts/write_profile_table.py
 	$(BIN)/python scripts/write_template_fields.py
 	$(BIN)/python scripts/build_templates.py
+	$(BIN)/python scripts/write_interface.py
 
 UV := $(shell command -v uv || echo $(BIN)/uv)
 COMPILE := UV_PYTHON_DOWNLOADS=never $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet

@@ -104,6 +104,17 @@ def _database(error: DBAPIError) -> Response:
                 "A value is outside of what can be stored.",
             )
         )
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        # The last door held where an earlier one should have: told to us loudly, to them plainly.
+        log.error("refused by the database", request_id=current_request_id(), exc_info=error)
+        return refuse(
+            ServiceError(
+                403,
+                "ACCESS_REFUSED",
+                "You may not do this",
+                "The firm's data refuse it to your kind of login; nothing was changed.",
+            )
+        )
     if isinstance(
         cause,
         psycopg.errors.SerializationFailure

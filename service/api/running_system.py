@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib import metadata
 from typing import Any
@@ -11,6 +12,7 @@ from flask_openapi import APIBlueprint, Tag
 
 from service.api.access import access, public
 from service.api.answers import answer
+from service.api.description import describe
 from service.api.request_life import the_service
 from service.clock import now
 from service.database.migrating import latest_revision, revision_of
@@ -72,7 +74,8 @@ def metrics() -> Response:
 def description() -> Response:
     """The description that the routes and their models give."""
     app: Any = current_app
-    return answer(app.api_doc)
+    # A description is no answer of ours: it may hold bounds that are floats.
+    return Response(json.dumps(describe(app)), content_type="application/json")
 
 
 def _holds(check: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from contracts.canonical_json import canonical_json
 from service.audit.events import record
 from service.clock import now
-from service.errors import ServiceError, conflict, not_found
+from service.errors import FieldError, ServiceError, conflict, not_found
 from service.evidence import records
 from service.evidence.examination import check_size, examine, refusal, too_large
 from service.evidence.file_names import clean_name
@@ -336,6 +336,14 @@ def _check_room(connection: Connection, actor: Actor, said: Described, size: int
     """Refuse what the firm or the work order has no room for, or what cannot be changed now."""
     if said.work_order_id is not None:
         check_may_change(connection, actor, said.work_order_id)
+    elif actor.audience == "portal":
+        raise ServiceError(
+            422,
+            "WORK_ORDER_REQUIRED",
+            "The file belongs to no work order",
+            "Name the work order that you asked for: work_order_id.",
+            fields=(FieldError("work_order_id", "Needed from the portal.", "MISSING"),),
+        )
     use: Row[Any] = records.use_of_storage(connection, actor.tenant_id, said.work_order_id)
     allowed = limits()
     for code, full, detail in (

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -39,12 +38,12 @@ from service.actor import Actor
 from service.api.application import create_app
 from service.bootstrap import Service, make_service
 from service.database.connections import become, transaction
-from service.demonstration import ORDERS, Caller, send_evidence
+from service.demonstration import ORDERS, Caller, people_of, running_alone, send_evidence
 from service.identifiers import new_id
 from service.jobs.outbox import enqueue
 from service.local_services import scratch_folder
 from service.people.seeding import Credentials
-from service.serving import Running, running_service
+from service.serving import Running
 from service.workorders.listing import list_work_orders
 from service.workorders.shapes import ListQuery
 
@@ -92,19 +91,11 @@ def the_service(*, rounds: int, packs: int = PACKS) -> list[Comparison]:
 
 @contextlib.contextmanager
 def _running(folder: Path) -> Iterator[Bench]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-        "ZENOPS_STATE_FOLDER": str(folder / "state"),
-        "ZENOPS_LISTEN": f"127.0.0.1:{port}",
-        "ZENOPS_PDF": "off",
-        "ZENOPS_LOG_FORMAT": "json",
-    }
-    with (folder / "log").open("wb") as log, running_service(environ, log) as running:
-        looking_after = threading.Thread(target=running.supervisor.run)
-        looking_after.start()
+    further = {"ZENOPS_PDF": "off", "ZENOPS_LOG_FORMAT": "json"}
+    with (
+        (folder / "log").open("wb") as log,
+        running_alone(folder, log, further) as (running, caller),
+    ):
         service = make_service(running.settings, "api")
         try:
             yield Bench(
@@ -112,13 +103,11 @@ def _running(folder: Path) -> Iterator[Bench]:
                 service,
                 create_app(service),
                 running.settings.owner_database_url,
-                {one.role: one for one in running.first_people},
-                ("127.0.0.1", port),
+                people_of(running),
+                caller.address,
             )
         finally:
             service.engine.dispose()
-            running.supervisor.stop()
-            looking_after.join()
 
 
 def _specimen(bench: Bench) -> UUID:

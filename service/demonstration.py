@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from contracts.canonical_json import to_plain
@@ -25,9 +26,10 @@ from factory.case_files import CaseFile, read_case_file
 from factory.catalogue import read_catalogue
 from service.local_services import scratch_folder
 from service.people.seeding import Credentials
-from service.serving import running_service
+from service.serving import Running, running_service
 
 PACK_S = 180.0
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 ORDERS = "/v1/repogen/work-orders"
 
 
@@ -135,15 +137,29 @@ def drive(
         raise DemonstrationError(f"{case_folder} has {len(read.problems)} problems: zenops check")
     output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    with (output / "service.log").open("wb") as log, _running(folder, log) as (caller, people):
+    with (
+        (output / "service.log").open("wb") as log,
+        running_alone(folder, log) as (running, caller),
+    ):
         address = "{}:{}".format(*caller.address)
         say(f"service   http://{address} after {time.monotonic() - began:.1f} s")
-        return _through_the_service(read, case_folder, caller, people, output, say)
+        return _through_the_service(read, case_folder, caller, people_of(running), output, say)
 
 
 @contextlib.contextmanager
-def _running(folder: Path, log: Any) -> Iterator[tuple[Caller, dict[str, Credentials]]]:
-    """A fresh service of its own, and the people of its demo firm by their roles."""
+def running_alone(
+    folder: Path, log: Any, further: Mapping[str, str] = _NOTHING
+) -> Iterator[tuple[Running, Caller]]:
+    """A fresh service of its own, looked after until the block is left.
+
+    Args:
+        folder: a scratch folder; the service's state is in `state` there, and is left.
+        log: gets the merged log.
+        further: more settings, by their variables.
+
+    Yields:
+        The service, and somebody at its address who has not logged in.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -152,16 +168,22 @@ def _running(folder: Path, log: Any) -> Iterator[tuple[Caller, dict[str, Credent
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "ZENOPS_STATE_FOLDER": str(folder / "state"),
         "ZENOPS_LISTEN": f"127.0.0.1:{port}",
+        **further,
     }
     with running_service(environ, log) as running:
         # What dies is started again here too, while we are waiting for answers.
         looking_after = threading.Thread(target=running.supervisor.run)
         looking_after.start()
         try:
-            yield Caller(("127.0.0.1", port)), {one.role: one for one in running.first_people}
+            yield running, Caller(("127.0.0.1", port))
         finally:
             running.supervisor.stop()
             looking_after.join()
+
+
+def people_of(running: Running) -> dict[str, Credentials]:
+    """The people of the demo firm by their roles."""
+    return {one.role: one for one in running.first_people}
 
 
 def _through_the_service(

@@ -58,6 +58,7 @@ test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running s
 	$(BIN)/python -m pytest -q tests/browser
 
 page-pictures: $(READY) web-assets ## draw the pages of docs/pictures from a running service; needs chromium
+	@$(BIN)/python scripts/draw_specimen_photographs.py
 	$(BIN)/python scripts/draw_pages.py
 
 feel-fuzz: $(READY) ## a million generated FEEL expressions

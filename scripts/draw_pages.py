@@ -5,11 +5,8 @@ Needs Chromium. Colours are few, so that a picture stays small.
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import urllib.parse
@@ -19,10 +16,10 @@ from typing import Any
 from PIL import Image
 
 from contracts.canonical_json import to_plain
-from contracts.case import Case, read_case
 from contracts.strict_yaml import read_yaml
+from service.demonstration import ORDERS, Caller, running_alone, send_evidence
 from service.local_services import scratch_folder
-from service.serving import running_service
+from service.people.seeding import Credentials
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -40,30 +37,17 @@ def main() -> int:
     if program is None:
         print("Chromium is not installed", file=sys.stderr)
         return 1
-    case, problems = read_case(read_yaml((SPECIMEN / "case.yaml").read_text("utf-8"), "case.yaml"))
-    if case is None:
-        print(problems[0].what, file=sys.stderr)
-        return 1
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    document = read_yaml((SPECIMEN / "case.yaml").read_text("utf-8"), "case.yaml")
     folder = scratch_folder()
-    environ = {
-        "PATH": os.environ["PATH"],
-        "ZENOPS_STATE_FOLDER": str(folder),
-        "ZENOPS_LISTEN": listen,
-        "ZENOPS_PUBLIC_URL": f"http://{listen}",
-        "ZENOPS_WORKERS": "1",
-        "ZENOPS_PDF": "off",
-    }
+    further = {"ZENOPS_WORKERS": "1", "ZENOPS_PDF": "off"}
     try:
         with (
             Path(os.devnull).open("wb", buffering=0) as log,
-            running_service(environ, log) as running,
+            running_alone(folder, log, further) as (running, caller),
         ):
-            people = {one.email: one.password for one in running.first_people}
-            desk = _Desk(listen, "admin@demo.example", people["admin@demo.example"])
-            _draw(program, f"http://{listen}", people, _fill(desk, case))
+            people = {one.email: one for one in running.first_people}
+            made = _fill(caller.log_in(people["admin@demo.example"]), document.value)
+            _draw(program, running.settings.public_url, people["valuer@demo.example"], made)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sizes = {path.name: path.stat().st_size for path in sorted(PICTURES.glob("desk-*.png"))}
@@ -72,48 +56,7 @@ def main() -> int:
     return int(any(size > LARGEST for size in sizes.values()))
 
 
-class _Desk:
-    """Calls of the interface as somebody of the firm."""
-
-    def __init__(self, listen: str, email: str, password: str) -> None:
-        self.listen = listen
-        self.token = ""
-        body = {"email": email, "password": password, "audience": "web"}
-        self.token = self.send("POST", "/v1/auth/login", body)["token"]
-
-    def send(self, method: str, path: str, body: Any) -> Any:
-        """The answer, which has to be a good one."""
-        return self._sent(method, path, json.dumps(body).encode(), "application/json")
-
-    def upload(self, path: str, work_order: str) -> str:
-        """A file as a document; its id."""
-        content = (SPECIMEN / path).read_bytes()
-        boundary = "specimen-boundary"
-        lines = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="work_order_id"\r\n\r\n'
-            f"{work_order}\r\n--{boundary}\r\nContent-Disposition: form-data; "
-            f'name="file"; filename="{Path(path).name}"\r\nContent-Type: image/jpeg\r\n\r\n'
-        )
-        body = lines.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-        kind = f"multipart/form-data; boundary={boundary}"
-        answer = self._sent("POST", "/v1/files/upload", body, kind)
-        return str(answer.get("document", answer)["id"])
-
-    def _sent(self, method: str, path: str, body: bytes, kind: str) -> Any:
-        connection = http.client.HTTPConnection(self.listen, timeout=60)
-        headers = {"Content-Type": kind}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise SystemExit(f"{method} {path}: {answer.status} {text[:500]!r}")
-        return json.loads(text)
-
-
-def _fill(desk: _Desk, case: Case) -> dict[str, str]:
+def _fill(desk: Caller, case: Any) -> dict[str, str]:
     """Work orders in several states: one just begun, one ready, one with a report."""
     made = {}
     for name, title in (("begun", "Flat 402, Lake Road, Pune"), ("ready", ""), ("report", "")):
@@ -124,36 +67,22 @@ def _fill(desk: _Desk, case: Case) -> dict[str, str]:
             "title": title or "House No. 117, Chaitra Layout, Mysuru",
             "reference": f"SPV-{len(made) + 117}",
         }
-        answer = desk.send("POST", "/v1/repogen/work-orders", body)
-        made[name] = answer.get("work_order", answer)["work_order_id"]
+        made[name] = desk.ask("POST", ORDERS, body)["work_order_id"]
         if not title:
-            _enter(desk, made[name], case)
+            _enter(desk, f"{ORDERS}/{made[name]}", case)
     for status in ("DATA_PENDING", "READY_FOR_RENDER"):
-        desk.send("POST", f"/v1/repogen/work-orders/{made['report']}/status", {"status": status})
+        desk.ask("POST", f"{ORDERS}/{made['report']}/status", {"status": status})
     return made
 
 
-def _enter(desk: _Desk, work_order: str, case: Case) -> None:
-    at = f"/v1/repogen/work-orders/{work_order}"
-    desk.send("PATCH", f"{at}/contract", {"patch": to_plain(case.contract)})
-    items = []
-    for piece in case.evidence:
-        assert piece.file is not None
-        item = {
-            "key": piece.key,
-            "document_id": desk.upload(piece.file, work_order),
-            "evidence_type": piece.type,
-            "doc_type": piece.doc_type,
-            "tags": piece.tags,
-            "label": piece.label,
-            "taken_on_site": piece.taken_on_site,
-        }
-        items.append({name: value for name, value in item.items() if value is not None})
-    desk.send("POST", f"{at}/evidence/link", {"items": items})
-    desk.send("POST", f"{at}/evidence/auto-order", {})
+def _enter(desk: Caller, at: str, case: Any) -> None:
+    plain = to_plain(case)
+    desk.ask("PATCH", f"{at}/contract", {"patch": plain["contract"]})
+    send_evidence(desk, at, plain, SPECIMEN)
+    desk.ask("POST", f"{at}/evidence/auto-order", {})
 
 
-def _draw(program: str, url: str, people: dict[str, str], made: dict[str, str]) -> None:
+def _draw(program: str, url: str, valuer: Credentials, made: dict[str, str]) -> None:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - it is slow to load
 
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
@@ -167,8 +96,8 @@ def _draw(program: str, url: str, people: dict[str, str], made: dict[str, str]) 
             )
             page = context.new_page()
             page.goto("/desk/login?" + urllib.parse.urlencode({"next": path}))
-            page.fill("#email", "valuer@demo.example")
-            page.fill("#password", people["valuer@demo.example"])
+            page.fill("#email", valuer.email)
+            page.fill("#password", valuer.password)
             page.click("button[type=submit]")
             page.wait_for_url(f"**{path}")
             if path.endswith(made["report"]):

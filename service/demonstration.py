@@ -168,6 +168,7 @@ def running_alone(
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "ZENOPS_STATE_FOLDER": str(folder / "state"),
         "ZENOPS_LISTEN": f"127.0.0.1:{port}",
+        "ZENOPS_PUBLIC_URL": f"http://127.0.0.1:{port}",
         **further,
     }
     with running_service(environ, log) as running:

@@ -3,10 +3,8 @@
 `make test-browser` names them. Everything is real: PostgreSQL, Valkey, gunicorn, dispatcher, worker.
 """
 
-import contextlib
 import io
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
@@ -38,28 +36,21 @@ def pytest_ignore_collect(collection_path, config):
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
     """The whole service, with the demo firm and one more."""
+    from service.demonstration import running_alone
     from service.local_services import scratch_folder
     from service.people.seeding import create_firm
-    from service.serving import running_service
     from tests.browser.desk import Desk
 
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = scratch_folder()
-    environ = {
+    further = {
         "ZENOPS_MODE": "development",
-        "ZENOPS_STATE_FOLDER": str(folder),
-        "ZENOPS_LISTEN": f"127.0.0.1:{port}",
-        "ZENOPS_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "ZENOPS_WEB_PROCESSES": "1",
         "ZENOPS_WORKERS": "1",
         "ZENOPS_PDF": "off",
-        "PATH": "/usr/bin:/bin",
     }
     log = io.FileIO(tmp_path_factory.mktemp("log") / "service.log", "w")
     try:
-        with running_service(environ, log) as service:
+        with running_alone(folder, log, further) as (service, _):
             from service.database.connections import make_engine
 
             engine = make_engine(service.settings.database_url, pool_size=1)

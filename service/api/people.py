@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
-from flask import Response, g, request
+from flask import Response, g, request, url_for
 from flask_openapi import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
@@ -256,7 +256,7 @@ def come_back_from_provider() -> Response:
         request_id=current_request_id(),
         former=signing_in.session_cookie(service, request),
     )
-    response = Response(status=303, headers={"Location": "/desk/queue"})
+    response = Response(status=303, headers={"Location": url_for("desk.queue")})
     response.delete_cookie(
         _state_cookie(),
         secure=service.settings.public_url.startswith("https:"),

@@ -100,7 +100,8 @@ def test_a_member_whose_address_is_proved_gets_a_session(browser, provider, user
     provider.bend(user.email.upper())
     done = browser.get(there_and_back(browser, provider))
 
-    assert (done.status_code, done.headers["Location"]) == (303, "/desk/queue")
+    assert (done.status_code, done.headers["Location"]) == (303, "/desk/")
+    assert browser.get(done.headers["Location"]).status_code == 200
     me = browser.get("/v1/auth/me").get_json()
     assert (me["user_id"], me["audience"]) == (str(user.user_id), "web")
 

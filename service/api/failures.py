@@ -11,7 +11,7 @@ import structlog
 from flask import Response, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from service.api.answers import json_ready
 from service.api.request_life import current_request_id
@@ -81,6 +81,8 @@ def validation_failed(error: ValidationError) -> ServiceError:
 def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        return _late(error.original_exception)
     status = error.code or 500
     if status == 404:
         return refuse(not_found())
@@ -143,6 +145,20 @@ def _try_again() -> Response:
             "The service is busy",
             "Nothing was changed. Send the same request again in a few seconds.",
             headers={"Retry-After": "2"},
+        )
+    )
+
+
+def _late(error: BaseException) -> Response:
+    """What went wrong after the view, at the commit say; nobody knows whether it still counted."""
+    log.error("failed after the view", request_id=current_request_id(), exc_info=error)
+    return refuse(
+        ServiceError(
+            500,
+            "INTERNAL_ERROR",
+            "Something went wrong on our side",
+            "What you sent may have been done all the same: look before you send it again."
+            f" Please tell us the request's id: {current_request_id()}.",
         )
     )
 

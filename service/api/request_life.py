@@ -280,10 +280,11 @@ def _keep_answer(response: Response) -> None:
     values: dict[str, Any] | None = g.pop("idempotency", None)
     if values is None:
         return
+    if response.is_streamed:
+        raise RuntimeError("an answer to a write is streamed, so it cannot be kept")
     # A view that shows a secret once says what is kept instead: no token is stored in clear.
     kept_body: bytes | None = g.pop("kept_body", None)
-    body = b"" if response.is_streamed else response.get_data()
-    body = body if kept_body is None else kept_body
+    body = response.get_data() if kept_body is None else kept_body
     if len(body) > _LARGEST_KEPT:
         raise RuntimeError("an answer to a write is too large to be kept")
     kept = {

@@ -14,14 +14,26 @@ from types import FrameType
 import psycopg
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.jobs.failures import place
 
 LONGEST_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
-#: What a server that is away, restarting or slow raises; anything else is a fault of ours.
-AWAY = (SQLAlchemyError, psycopg.Error, RedisError, OSError)
+# From here on every wait is the longest one; the power of a day's failures is no number any more.
+_DOUBLINGS = 10
+#: What a server that is away, restarting or slow raises; anything else, a statement that the
+#: database refuses too, is a fault of ours.
+AWAY = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    RedisError,
+    OSError,
+)
 
 log = structlog.get_logger("zenops.jobs")
 
@@ -53,7 +65,7 @@ def go_round(name: str, one_round: Callable[[], float], stop: threading.Event) -
         try:
             wait = one_round()
         except AWAY as error:
-            wait = min(_FIRST_WAIT_S * 2**failures, LONGEST_WAIT_S)
+            wait = min(_FIRST_WAIT_S * 2 ** min(failures, _DOUBLINGS), LONGEST_WAIT_S)
             failures += 1
             told.warning("round.server_away", error=type(error).__name__, again_in=round(wait, 1))
         except Exception as error:  # noqa: BLE001 - one bad row must not end the process

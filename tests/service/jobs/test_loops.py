@@ -81,3 +81,13 @@ def test_a_stop_ends_a_wait():
     thread.join(1)
 
     assert not thread.is_alive()
+
+
+def test_a_server_that_is_away_for_days_ends_nothing():
+    def away():
+        raise QueueAway
+
+    stopped = Stopped(2000)
+    go_round("specimen", away, stopped)
+
+    assert stopped.waits[-1] == LONGEST_WAIT_S

@@ -1,11 +1,14 @@
 """What the queue forgot and what a silent worker held is taken back, by however many reapers."""
 
 import threading
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from service.jobs.queueing import push
 from service.jobs.reaper import SILENT, reap_forgotten, reap_silent
+from service.jobs.registry import KINDS
 from service.jobs.running import run_pending, take_lease
 
 
@@ -65,7 +68,14 @@ def test_five_reapers_at_once_free_it_once(silent, jobs, look):
     assert look("select count(*) from audit_events where action = 'job:operation:died'")[0][0] >= 1
 
 
-def test_one_end_that_fails_does_not_keep_the_others(silent, jobs, row):
+def refused(connection, _operation):
+    """A hook whose statement the database refuses."""
+    connection.execute(text("select 1 / 0"))
+
+
+@pytest.mark.parametrize("hook", ["tests.chaos.work:free_and_fail", f"{__name__}:refused"])
+def test_one_end_that_fails_does_not_keep_the_others(hook, silent, jobs, row, monkeypatch):
+    monkeypatch.setitem(KINDS, "test.hooked", replace(KINDS["test.hooked"], on_dead=hook))
     bad = silent("test.hooked", key="bad")
     good = silent("test.write", key="good")
 

@@ -99,7 +99,9 @@ class Job:
     generation: int
     lease_seconds: float
     deadline: float
-    _state: dict[str, bool] = field(default_factory=lambda: {"lost": False, "finished": False})
+    #: Whether the effect is committed.
+    is_finished: bool = field(default=False, init=False)
+    _is_lost: bool = field(default=False, init=False)
 
     @property
     def tenant_id(self) -> UUID:
@@ -131,11 +133,6 @@ class Job:
         """The job as the one who acts, for audit events."""
         return self.operation.actor
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether the effect is committed."""
-        return self._state["finished"]
-
     def seconds_left(self) -> float:
         """How much of the attempt's time is left, for the limits of programs it starts."""
         return max(0.0, self.deadline - time.monotonic())
@@ -158,7 +155,7 @@ class Job:
 
     def extend(self, name: str | None = None, percent: int | None = None) -> bool:
         """Extend the lease; False if it is lost, and from then on."""
-        if not self._state["lost"]:
+        if not self._is_lost:
             with self.reading() as connection:
                 extended = connection.execute(
                     _EXTEND,
@@ -169,8 +166,8 @@ class Job:
                         "percent": percent,
                     },
                 ).rowcount
-            self._state["lost"] = not extended
-        return not self._state["lost"]
+            self._is_lost = not extended
+        return not self._is_lost
 
     @contextlib.contextmanager
     def effect(self) -> Iterator[Connection]:
@@ -188,13 +185,13 @@ class Job:
             raise TookTooLong
         with self.reading() as connection:
             if connection.execute(FENCE, self._names()).first() is None:
-                self._state["lost"] = True
+                self._is_lost = True
                 raise LeaseLost
             yield connection
             connection.execute(_DONE, self._names())
             connection.execute(_ATTEMPT_DONE, self._names())
             crashpoint("job-before-commit")
-        self._state["finished"] = True
+        self.is_finished = True
         crashpoint("job-after-commit")
 
     def _names(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 #: How many requests of each operation and role: a few in every run, a hundred in the campaign.
 EXAMPLES = 100 if os.environ.get("ZENOPS_CAMPAIGN") == "full" else 3
 ROLES = {"super_admin": "web", "staff": "web", "portal_user": "portal"}
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 #: These end the login that the requests are made with.
 ENDS_LOGIN = r"^/v1/auth/(logout|password)$"
 
@@ -56,7 +57,7 @@ def test_no_generated_request_is_answered_otherwise_than_described(
         def check(case: Any) -> None:
             case.call_and_validate(
                 headers={"Authorization": f"Bearer {tokens[role]}"},
-                checks=[not_a_server_error, content_type_conformance, response_schema_conformance],
+                checks=CHECKS,
             )
 
         try:
@@ -67,3 +68,37 @@ def test_no_generated_request_is_answered_otherwise_than_described(
             )
 
     assert wrong == {}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("role", ROLES)
+def test_no_sequence_of_requests_is_answered_otherwise_than_described(
+    description: Any, tokens: dict[str, str], role: str
+) -> None:
+    """What one answer gives, the next request uses: schemathesis links operations by their ids."""
+    succeeded: set[str] = set()
+
+    class Sequences(description.exclude(path_regex=ENDS_LOGIN).as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            del case
+            return {"headers": {"Authorization": f"Bearer {tokens[role]}"}}
+
+        def validate_response(self, response: Any, case: Any, **more: Any) -> None:
+            del more
+            case.validate_response(response, checks=CHECKS)
+            if response.status_code < 300:
+                succeeded.add(case.operation.path)
+
+    Sequences.run(
+        settings=settings(
+            max_examples=EXAMPLES if EXAMPLES > 10 else 15,
+            stateful_step_count=20 if EXAMPLES > 10 else 10,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+    )
+
+    # A sequence that never gets to a thing by its id proves nothing.
+    assert role == "portal_user" or any("_id}" in path for path in succeeded), succeeded

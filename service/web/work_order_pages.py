@@ -26,6 +26,7 @@ from service.evidence import field_links, items, uploads
 from service.evidence import records as evidence_records
 from service.evidence.documents import open_document
 from service.evidence.file_names import disposition
+from service.evidence.guarding import GUARDED
 from service.evidence.limits import limits
 from service.evidence.shapes import (
     Described,
@@ -325,7 +326,7 @@ def thumbnail(work_order_id: str, item_id: str) -> Response:
     """A small picture of a picture; guarded files have none."""
     now = current()
     item = _item(now, work_order_id, item_id)
-    if item.document_status != "uploaded" or item.sensitivity in {"pii", "confidential"}:
+    if item.document_status != "uploaded" or item.sensitivity in GUARDED:
         raise not_found()
     facts = json.loads(item.facts)
     row = open_document(now.connection, now.actor, item.document_id)

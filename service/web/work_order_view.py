@@ -13,6 +13,10 @@ from sqlalchemy import text
 from contracts.quantities import plain
 from engine.evaluation import Examination, examine
 from service.evidence import records as evidence_records
+from service.evidence.duplicates import duplicates_of
+from service.evidence.examination import read_stored_facts
+from service.evidence.guarding import GUARDED
+from service.evidence.guarding import may_open as may_open_file
 from service.packs import records as pack_records
 from service.packs.sign_off import sign_off_state
 from service.web.facts import form_of, group_of, layout
@@ -28,15 +32,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from contracts.evaluation import Evaluation, Finding
+    from contracts.evidence import FileFacts
     from contracts.profile import Profile, Requirement
     from service.actor import Actor
+    from service.evidence.shapes import Copy
     from service.packs.records import Operation, Pack
     from service.workorders.records import WorkOrder
 
 #: A gap's sentence ends with the paths that would fill it.
 _PATHS = re.compile(r"\(([A-Za-z0-9_.]+(?: or [A-Za-z0-9_.]+)*)\)$")
-#: What may be opened without a further capability.
-_OPEN = frozenset({"public", "internal", None})
+#: So many copies of a file are named on its card.
+_MOST_COPIES = 3
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"})
 _JOBS = {"pack.bundle": "Bundle", "pack.report": "Report", "pack.docx": "Report", "pack.pdf": "PDF"}
 _HEADLINE = (
@@ -339,26 +345,27 @@ def _several(one_or_more: str | tuple[str, ...]) -> tuple[str, ...]:
 def pieces_of(connection: Connection, actor: Actor, order: WorkOrder) -> tuple[Piece, ...]:
     """The evidence, in the order of the annexures, with a warning where a file is used twice."""
     rows = evidence_records.evidence_items(connection, order.tenant_id, order.work_order_id)
-    documents = [row.document_id for row in rows if row.document_id is not None]
-    copies: dict[UUID, list[str]] = {}
-    if documents:
-        for copy in evidence_records.copies_of(connection, order.tenant_id, documents):
-            copies.setdefault(copy.of_id, []).append(_copy_words(copy, order))
-    return tuple(_piece(row, actor, tuple(copies.get(row.document_id, ())[:3])) for row in rows)
+    copies = duplicates_of(
+        connection, actor, {row.document_id for row in rows if row.document_status == "uploaded"}
+    )
+    return tuple(_piece(row, actor, order, copies.get(row.document_id, ())) for row in rows)
 
 
-def _copy_words(copy: Row[Any], order: WorkOrder) -> str:
-    how = "The same file" if copy.is_same else "The same picture"
+def _copy_words(copy: Copy, order: WorkOrder) -> str:
+    how = f"The {copy.how}"
+    # The name of a guarded file is not told to everybody.
+    name = copy.original_filename or "a guarded file"
     if copy.work_order_id is None:
-        return f"{how} as {copy.filename}"
+        return f"{how} as {name}"
     if copy.work_order_id == order.work_order_id:
-        return f"{how} as {copy.filename}, in this work order"
-    return f"{how} is used in {copy.reference}"
+        return f"{how} as {name}, in this work order"
+    return f"{how} is used in {copy.work_order_reference}"
 
 
-def _piece(row: Row[Any], actor: Actor, copies: tuple[str, ...]) -> Piece:
+def _piece(row: Row[Any], actor: Actor, order: WorkOrder, copies: Sequence[Copy]) -> Piece:
     is_there = row.document_status == "uploaded"
-    may_see = row.sensitivity in _OPEN or actor.may("evidence.sensitive")
+    is_guarded = row.sensitivity in GUARDED
+    may_see = may_open_file(actor, row)
     may_open = is_there and may_see and actor.may("evidence.read")
     category = (row.tags or {}).get("category", "")
     what = [
@@ -367,9 +374,9 @@ def _piece(row: Row[Any], actor: Actor, copies: tuple[str, ...]) -> Piece:
         else word(row.evidence_type, "evidence_type"),
         category.replace("_", " "),
     ]
-    if row.sensitivity not in _OPEN:
+    if is_guarded:
         what.append(word(row.sensitivity, "sensitivity").lower())
-    facts = _file_facts(row)
+    facts = read_stored_facts(row.facts) if row.facts else None
     return Piece(
         id=row.evidence_item_id,
         key=row.key,
@@ -382,20 +389,15 @@ def _piece(row: Row[Any], actor: Actor, copies: tuple[str, ...]) -> Piece:
         order=row.annexure_order,
         captured_at=row.captured_at or (facts.captured_at if facts else None),
         position=_position(facts),
-        has_picture=may_open and row.media_type in _PICTURES,
+        # Drawing a guarded file would be opening it, which is recorded each time.
+        has_picture=may_open and not is_guarded and row.media_type in _PICTURES,
         may_open=may_open,
         why_closed="Not there yet" if not is_there else "You may not open it",
-        copies=copies,
+        copies=tuple(_copy_words(copy, order) for copy in copies[:_MOST_COPIES]),
     )
 
 
-def _file_facts(row: Row[Any]) -> Any:
-    from service.workorders.evaluating import facts_of  # noqa: PLC0415 - one name, used here alone
-
-    return facts_of(row.facts) if row.facts else None
-
-
-def _position(facts: Any) -> str:
+def _position(facts: FileFacts | None) -> str:
     at = facts.located_at if facts else None
     if at is None or at.latitude is None or at.longitude is None:
         return ""

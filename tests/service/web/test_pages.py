@@ -218,10 +218,14 @@ def test_a_form_of_no_part_of_the_facts_is_refused(browser, work_order):
 def upload(browser, work_order, **fields):
     return browser.post(
         f"{work_order}/evidence",
-        {"shows": "type:PHOTO", "files": (BytesIO(fields.pop("content", picture())), "a.jpg"), **fields},
+        {
+            "shows": "type:PHOTO",
+            "files": (BytesIO(fields.pop("content", picture())), fields.pop("filename", "a.jpg")),
+            **fields,
+        },
         content_type="multipart/form-data",
         headers={"Accept": "application/json"},
-    )  # fmt: skip
+    )
 
 
 def test_an_upload_becomes_evidence_with_a_thumbnail_and_a_file_that_cannot_act(browser):
@@ -247,12 +251,31 @@ def test_a_guarded_picture_has_no_thumbnail_and_opens_for_few(app, firm, browser
     file = re.search(r'href="([^"]+/file)"', html)[1]
     other = Browser(app, make_user(firm, ["accounts"]))
 
+    assert "/thumbnail" not in html
     assert browser.get(file.replace("/file", "/thumbnail")).status_code == 404
     assert browser.get(file).status_code == 200
     assert "opened a guarded file" in browser.get(work_order).get_data(as_text=True)
     assert (other.get(file).status_code == 200) == (
         "/file" in other.get(work_order).get_data(as_text=True)
     )
+
+
+def test_a_copy_of_a_guarded_file_is_named_to_those_alone_who_may_open_it(
+    app, firm, browser, make_user
+):
+    work_order = browser.create(title="The same paper twice")
+    content = picture()
+    upload(
+        browser, work_order, content=content, filename="passport-of-somebody.jpg", sensitivity="pii"
+    )
+    upload(browser, work_order, content=content, filename="b.jpg")
+    other = Browser(app, make_user(firm, ["accounts"]))
+
+    theirs = other.get(work_order).get_data(as_text=True)
+    assert "passport" not in theirs
+    assert "The same file as a guarded file, in this work order" in theirs
+    ours = browser.get(work_order).get_data(as_text=True)
+    assert "The same file as passport-of-somebody.jpg, in this work order" in ours
 
 
 def test_an_upload_of_nothing_and_of_no_known_kind_is_told(browser, work_order):

@@ -13,6 +13,7 @@ from service.audit.sealing import seal
 from service.database.connections import transaction
 from service.evidence.sweeping import sweep_orphans
 from service.packs.sweeping import sweep
+from service.people.access_tokens import forget_ended
 from service.privacy.retention import purge
 from service.telemetry.metrics import gather
 
@@ -86,7 +87,7 @@ def forget_ticks(service: Service) -> None:
 
 
 _SEALED_AT_ONCE = 1000
-#: Nightly work is done at half past two in India, a quarter of an hour apart.
+#: Nightly work is done from half past two in India, one task after the other.
 _NIGHT = timedelta(hours=21)
 
 TASKS: tuple[Task, ...] = (
@@ -100,4 +101,5 @@ TASKS: tuple[Task, ...] = (
     ),
     Task("evidence.purge", DAY, _NIGHT + timedelta(minutes=60), run=purge, claim_seconds=3600),
     Task("ticks.forget", DAY, _NIGHT + timedelta(minutes=75), run=forget_ticks),
+    Task("tokens.forget", DAY, _NIGHT + timedelta(minutes=80), run=forget_ended),
 )

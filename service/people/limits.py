@@ -11,6 +11,9 @@ SESSION_IDLE = timedelta(hours=2)
 TOUCH_EVERY = timedelta(minutes=5)
 INVITATION_LIFE = timedelta(days=7)
 LONGEST_TOKEN_LIFE = timedelta(days=365)
+#: How long a row is kept after its end, for whoever looks into what happened; the policy of
+#: zen_system in 0002_people.sql says the same.
+TOKEN_KEPT_AFTER_END = timedelta(days=30)
 #: How long somebody who went to an identity provider may take to come back.
 SIGN_IN_ELSEWHERE = timedelta(minutes=10)
 

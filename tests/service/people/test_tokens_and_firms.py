@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from service.clock import now
 from service.database.connections import become, transaction
 from service.identifiers import new_id
+from service.people.access_tokens import forget_ended
 from service.people.acting import as_login, put
-from service.people.limits import LONGEST_TOKEN_LIFE
+from service.people.limits import LONGEST_TOKEN_LIFE, TOKEN_KEPT_AFTER_END
 from service.people.tokens import make_token, token_digest
 from tests.service.clients import Client
 
@@ -144,6 +145,41 @@ def test_a_tokens_end_is_its_end(admin, app, owner_engine):
     assert code_of(Client(app, made["token"]).get("/v1/auth/me")) == (401, "TOKEN_INVALID")
 
 
+def test_what_ended_long_ago_is_forgotten_and_nothing_else(admin, jobs_service, owner_engine):
+    minute = timedelta(minutes=1)
+    ends = {
+        "just": -TOKEN_KEPT_AFTER_END + minute,
+        "long": -TOKEN_KEPT_AFTER_END - minute,
+        "never": timedelta(days=1),
+    }
+    tokens = {name: admin.post("/v1/tokens", json=wish()).get_json()["token_id"] for name in ends}
+    with owner_engine.begin() as connection:
+        for name, token in tokens.items():
+            connection.execute(
+                text("update access_tokens set expires_at = :at where token_id = :token"),
+                {"at": now() + ends[name], "token": token},
+            )
+
+    assert forget_ended(jobs_service) == 1
+    with owner_engine.connect() as connection:
+        left = connection.scalars(
+            text("select token_id::text from access_tokens where token_id = any(:tokens)"),
+            {"tokens": list(tokens.values())},
+        ).all()
+    assert set(left) == {tokens["just"], tokens["never"]}
+
+
+def test_the_clock_can_delete_no_token_that_is_good(admin, jobs_service, owner_engine):
+    token = admin.post("/v1/tokens", json=wish()).get_json()["token_id"]
+    with transaction(jobs_service.engine, role="zen_system") as connection:
+        connection.execute(text("delete from access_tokens"))
+
+    with owner_engine.connect() as connection:
+        assert connection.scalar(
+            text("select 1 from access_tokens where token_id = :token"), {"token": token}
+        )
+
+
 def test_people_see_and_end_their_own_tokens_and_an_administrator_the_firms(
     firm, make_user, sign_in, app, admin, make_firm
 ):
@@ -252,7 +288,7 @@ def test_settings_change_under_their_version_and_the_record_says_so(
     assert inside.get("/v1/firm").get_json() == changed.get_json()
     stale = inside.patch("/v1/firm", json={"retention_years": 8}, headers={"If-Match": '"1"'})
     assert code_of(stale) == (412, "VERSION_CONFLICT")
-    assert stale.get_json()["version"] == 2
+    assert stale.get_json()["current_version"] == 2
     same = inside.patch("/v1/firm", json={"retention_years": 7})
     assert same.get_json()["version"] == 2
     with owner_engine.connect() as connection:

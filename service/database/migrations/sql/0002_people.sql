@@ -100,6 +100,13 @@ create policy studio_insert on access_tokens for insert to zen_studio
                 and kind <> 'session');
 create policy studio_update on access_tokens for update to zen_studio
     using (tenant_id = (select app.tenant_id()) and (select app.audience()) = 'studio');
+-- Ended for a month, a session, token or invitation is of no more use to anybody; the nightly sweep
+-- sees of these alone that they have ended, and of no other that it is there.
+grant select (expires_at), delete on access_tokens to zen_system;
+create policy system_select on access_tokens for select to zen_system
+    using (expires_at < now() - interval '30 days');
+create policy system_delete on access_tokens for delete to zen_system
+    using (expires_at < now() - interval '30 days');
 -- Whoever holds an invitation that still stands takes the roles that it names, and no others.
 create policy login_insert on memberships for insert to zen_login with check (
     user_id = (select app.user_id()) and exists (

@@ -16,6 +16,7 @@ from service.settings import LOGIN_VARIABLES, Login, Settings, read_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from service.bootstrap import Service
     from service.people.seeding import Credentials
 
 TenantKind = Literal["firm", "external", "service"]
@@ -64,16 +65,21 @@ def _said_plainly() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def _run(module: str, login: Literal["api", "jobs"]) -> None:
-    """Run a process until it is asked to end."""
+def _jobs_service(process: str) -> "Service":
+    """The service with a worker's login, once the logs of this process are as the settings say."""
     from service.bootstrap import make_service
     from service.telemetry.logs import configure_logs
 
-    settings = settings_or_exit(login)
-    configure_logs(settings, module.rpartition(".")[2])
+    settings = settings_or_exit("jobs")
+    configure_logs(settings, process)
     with _said_plainly():
-        service = make_service(settings, login=login)
-    importlib.import_module(module).run(service)
+        return make_service(settings, login="jobs")
+
+
+def _run(process: str) -> None:
+    """Run one of the processes around jobs until it is asked to end."""
+    service = _jobs_service(process)
+    importlib.import_module(f"service.jobs.{process}").run(service)
 
 
 @app.command()
@@ -106,25 +112,25 @@ def web() -> None:
 @app.command()
 def worker() -> None:
     """Run jobs, one after the other. Ends on SIGTERM; a job under way is taken again elsewhere."""
-    _run("service.jobs.worker", "jobs")
+    _run("worker")
 
 
 @app.command()
 def dispatcher() -> None:
     """Hand work that waits in the database to the queue."""
-    _run("service.jobs.dispatcher", "jobs")
+    _run("dispatcher")
 
 
 @app.command()
 def reaper() -> None:
     """Take back jobs whose worker is silent."""
-    _run("service.jobs.reaper", "jobs")
+    _run("reaper")
 
 
 @app.command()
 def scheduler() -> None:
     """Start what comes round by the clock."""
-    _run("service.jobs.scheduler", "jobs")
+    _run("scheduler")
 
 
 @app.command()
@@ -199,7 +205,8 @@ def _print_credentials(create: "Callable[[Engine], Credentials]") -> None:
 
     engine = make_engine(settings_or_exit("api").database_url, pool_size=1)
     try:
-        made = create(engine)
+        with _said_plainly():
+            made = create(engine)
     except ServiceError as error:
         typer.echo(f"{error.title}. {error.detail}".strip(), err=True)
         raise SystemExit(1) from error
@@ -217,10 +224,9 @@ def audit_verify(
 ) -> None:
     """Hold the record of who did what to its chain and its anchors; 1 if it does not hold."""
     from service.audit.inspection import inspect
-    from service.bootstrap import make_service
 
+    service = _jobs_service("audit-verify")
     with _said_plainly():
-        service = make_service(settings_or_exit("jobs"), login="jobs")
         found = [*inspect(service, firm or None, former_keys=key or ())]
     for one in found:
         typer.echo(one.line, err=not one.holds)
@@ -245,11 +251,10 @@ def purge_papers(
 ) -> None:
     """Purge working papers whose time is over, as the scheduler does each night."""
     from service import clock
-    from service.bootstrap import make_service
     from service.privacy.retention import purge_due
 
+    service = _jobs_service("purge-papers")
     with _said_plainly():
-        service = make_service(settings_or_exit("jobs"), login="jobs")
         for one in purge_due(service, clock.now(), dry_run=not really):
             typer.echo(f"{one.tenant_id} {one.document_id} {one.classification} {one.sensitivity}")
 
@@ -274,7 +279,6 @@ def restore_drill(
     """
     from service.backups.drill import DrillError, drill, drill_on_demo, outside_of
     from service.backups.dumping import DumpError
-    from service.bootstrap import make_service
     from service.demonstration import DemonstrationError
     from service.local_services import LocalServiceError
 
@@ -283,8 +287,8 @@ def restore_drill(
         if not url:
             drill_on_demo(case, output, typer.echo)
             return
+        service = _jobs_service("restore-drill")
         with _said_plainly():
-            service = make_service(settings_or_exit("jobs"), login="jobs")
             drill(url, typer.echo, outside_of(service, with_files=files))
     except (DrillError, DumpError, DemonstrationError, LocalServiceError) as error:
         typer.echo(str(error), err=True)
@@ -328,6 +332,10 @@ def demo(
 
 def main() -> None:
     """Run the command line."""
+    from service.telemetry.logs import configure_logs
+
+    # What a command says before it knows its settings, and what commands without any say.
+    configure_logs(None, "zenops-service")
     app()
 
 

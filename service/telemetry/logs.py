@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-def configure_logs(settings: Settings, process: str) -> None:
+def configure_logs(settings: Settings | None, process: str) -> None:
     """Send every log of this process to standard output, masked, as JSON or for a person to read.
 
+    Without it nothing is masked, and tracebacks show local variables: it comes before anything else.
+
     Args:
-        settings: the format.
+        settings: the format; None as long as they are not known, and then it is for a person.
         process: what the process is called in each line: web, worker, dispatcher, ...
     """
     render: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_short_traceback)
+        if settings is not None and settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -57,7 +61,3 @@ def _with_process(process: str) -> Any:
         return event
 
     return add
-
-
-def _short_traceback(file: Any, exc_info: Any) -> None:
-    structlog.dev.plain_traceback(file, exc_info)

@@ -155,6 +155,47 @@ def test_a_database_that_is_away_is_said_in_one_line_without_a_password(environ,
     assert PASSWORD not in ended.stderr
 
 
+def test_making_people_while_the_database_is_away_says_so_in_one_line(environ):
+    away = {**environ, "DATABASE_URL": f"postgresql://zen_api:{PASSWORD}@127.0.0.1:1/zenops"}
+    ended = run(away, "create-user", "demo", "somebody@specimen.test", "Somebody", "valuer")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The database does not answer: ")
+    assert "Traceback" not in ended.stderr
+    assert PASSWORD not in ended.stderr
+
+
+def test_whatever_a_command_logs_is_masked_and_shows_no_local_variables(environ):
+    """Also what it says before it knows its settings: structlog's own way would show all of it."""
+    program = """
+import sys, structlog
+from service import command_line
+
+@command_line.app.command()
+def fail():
+    hidden = "a canary of a local variable"
+    try:
+        raise ValueError("zt_" + "canary" * 7)
+    except ValueError as error:
+        structlog.get_logger().error("unforeseen", exc_info=error, password="canary")
+
+sys.argv[1:] = ["fail"]
+command_line.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "unforeseen" in ended.stdout
+    assert "ValueError" in ended.stdout
+    assert "canary" not in ended.stdout + ended.stderr
+
+
 def test_production_serve_starts_no_server_and_makes_up_no_secret(environ, tmp_path):
     bare = {
         "PATH": os.environ["PATH"],

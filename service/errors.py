@@ -76,6 +76,30 @@ def not_found() -> ServiceError:
     )
 
 
+def invalid_fields(*fields: FieldError, detail: str | None = None) -> ServiceError:
+    """The refusal of a request whose fields are not as they have to be."""
+    return ServiceError(
+        422,
+        "VALIDATION_FAILED",
+        "Some fields are not as they have to be",
+        f"{len(fields)} of the fields must be mended; see errors." if detail is None else detail,
+        fields=fields,
+    )
+
+
+def version_conflict(wanted: int, current: int) -> ServiceError:
+    """The refusal of a change that was made on an older version than the one that is there."""
+    return ServiceError(
+        412,
+        "VERSION_CONFLICT",
+        "Somebody has changed this meanwhile",
+        f"You have version {wanted}, it is at {current}. Load it again, look at what has changed, "
+        "and repeat your change.",
+        extra={"current_version": current},
+        headers={"ETag": f'"{current}"'},
+    )
+
+
 def conflict(code: str, title: str, detail: str = "", **extra: Any) -> ServiceError:
     """A refusal because of the state that things are in."""
     return ServiceError(409, code, title, detail, extra=extra)

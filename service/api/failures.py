@@ -15,7 +15,13 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from service.api.answers import json_ready
 from service.api.request_life import current_request_id
-from service.errors import FieldError, ServiceError, not_found, problem_document
+from service.errors import (
+    FieldError,
+    ServiceError,
+    invalid_fields,
+    not_found,
+    problem_document,
+)
 from service.web.failures import failure_page
 
 if TYPE_CHECKING:
@@ -69,13 +75,7 @@ def validation_failed(error: ValidationError) -> ServiceError:
         )
         for one in error.errors(include_url=False, include_input=False, include_context=False)
     )
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        f"{len(fields)} of the fields must be mended; see errors.",
-        fields=fields,
-    )
+    return invalid_fields(*fields)
 
 
 def _http(error: HTTPException) -> Response:
@@ -98,14 +98,7 @@ def _http(error: HTTPException) -> Response:
 def _database(error: DBAPIError) -> Response:
     cause = error.orig
     if isinstance(cause, psycopg.errors.DataError):
-        return refuse(
-            ServiceError(
-                422,
-                "VALIDATION_FAILED",
-                "Some fields are not as they have to be",
-                "A value is outside of what can be stored.",
-            )
-        )
+        return refuse(invalid_fields(detail="A value is outside of what can be stored."))
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         # The last door held where an earlier one should have: told to us loudly, to them plainly.
         log.error("refused by the database", request_id=current_request_id(), exc_info=error)

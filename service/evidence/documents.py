@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from service.audit.events import record
 from service.clock import now
-from service.errors import FieldError, ServiceError, conflict, forbidden, not_found
+from service.errors import (
+    FieldError,
+    ServiceError,
+    conflict,
+    forbidden,
+    invalid_fields,
+    not_found,
+    version_conflict,
+)
 from service.evidence import records
 from service.evidence.duplicates import duplicates_of
 from service.evidence.examination import read_stored_facts
@@ -71,10 +79,7 @@ def show(connection: Connection, actor: Actor, document_id: UUID) -> DocumentAns
     Raises:
         ServiceError: 404.
     """
-    row = records.find_document(connection, actor.tenant_id, document_id)
-    if row is None:
-        raise not_found()
-    return answers(connection, actor, [row])[0]
+    return answers(connection, actor, [_known(connection, actor, document_id)])[0]
 
 
 def describe(
@@ -100,9 +105,7 @@ def describe(
         ServiceError: 404; 409 if it is evidence of a work order that cannot be changed; 412 if
             somebody else was faster; 422 if a document would be without sensitivity.
     """
-    seen = records.find_document(connection, actor.tenant_id, document_id)
-    if seen is None:
-        raise not_found()
+    seen = _known(connection, actor, document_id)
     if "sensitivity" in changes and changes["sensitivity"] is None:
         raise _invalid("sensitivity", "A document always has one; 'internal' is the usual.")
     if wanted_version is None and all(getattr(seen, name) == changes[name] for name in changes):
@@ -182,7 +185,7 @@ def take_out(
         ServiceError: 404; 409 if it is evidence of a work order that cannot be changed, or has been
             deleted before; 412.
     """
-    _check_known(connection, actor, document_id)
+    _known(connection, actor, document_id)
     orders = lock_linked(connection, actor, document_id)
     row = _locked(connection, actor, document_id, wanted_version)
     records.end_document(connection, actor.tenant_id, document_id, reason, now())
@@ -205,8 +208,8 @@ def open_document(connection: Connection, actor: Actor, document_id: UUID) -> Ro
     Raises:
         ServiceError: 404 if there is no such file; 403 if it takes more to read it.
     """
-    row = records.find_document(connection, actor.tenant_id, document_id)
-    if row is None or row.status != "uploaded":
+    row = _known(connection, actor, document_id)
+    if row.status != "uploaded":
         raise not_found()
     if not may_open(actor, row):
         raise forbidden(
@@ -227,30 +230,25 @@ def open_document(connection: Connection, actor: Actor, document_id: UUID) -> Ro
     return row
 
 
-def _check_known(connection: Connection, actor: Actor, document_id: UUID) -> None:
-    if records.find_document(connection, actor.tenant_id, document_id) is None:
+def _known(
+    connection: Connection, actor: Actor, document_id: UUID, *, lock: bool = False
+) -> Row[Any]:
+    row = records.find_document(connection, actor.tenant_id, document_id, lock=lock)
+    if row is None:
         raise not_found()
+    return row
 
 
 def _locked(
     connection: Connection, actor: Actor, document_id: UUID, wanted_version: int | None
 ) -> Row[Any]:
-    row = records.find_document(connection, actor.tenant_id, document_id, lock=True)
-    if row is None:
-        raise not_found()
+    row = _known(connection, actor, document_id, lock=True)
     if row.status not in {"pending", "uploaded"}:
         raise conflict(
             "DOCUMENT_ENDED", "The document has been deleted", "Upload the file once more."
         )
-    if wanted_version not in {None, row.version}:
-        raise ServiceError(
-            412,
-            "VERSION_CONFLICT",
-            "Somebody has changed this meanwhile",
-            f"You have version {wanted_version}, it is at {row.version}. Load it again.",
-            extra={"current_version": row.version},
-            headers={"ETag": f'"{row.version}"'},
-        )
+    if wanted_version is not None and wanted_version != row.version:
+        raise version_conflict(wanted_version, row.version)
     return row
 
 
@@ -263,10 +261,4 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(field: str, message: str) -> ServiceError:
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        message,
-        fields=(FieldError(field, message),),
-    )
+    return invalid_fields(FieldError(field, message), detail=message)

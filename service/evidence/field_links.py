@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.problems import nearest
 from service.audit.events import record
 from service.clock import now
-from service.errors import FieldError, ServiceError, conflict, not_found
+from service.errors import FieldError, ServiceError, conflict, invalid_fields, not_found
 from service.evidence import records
 from service.evidence.limits import limits
 from service.evidence.linked_work import locked_for_change
@@ -208,23 +208,11 @@ def _check_fields(body: FieldLinkChanges) -> None:
                 )
             )
     if wrong:
-        raise ServiceError(
-            422,
-            "VALIDATION_FAILED",
-            "Some fields are not as they have to be",
-            wrong[0].message,
-            fields=tuple(wrong),
-        )
+        raise invalid_fields(*wrong, detail=wrong[0].message)
 
 
 def _wrong(number: int, field: str, message: str) -> ServiceError:
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        message,
-        fields=(FieldError(f"links.{number}.{field}", message),),
-    )
+    return invalid_fields(FieldError(f"links.{number}.{field}", message), detail=message)
 
 
 def _catalogue() -> Catalogue:

@@ -11,7 +11,14 @@ from contracts.exact_json import read_json
 from engine.annexures import order_annexures
 from service.audit.events import record
 from service.clock import now
-from service.errors import FieldError, ServiceError, conflict, invalid, not_found
+from service.errors import (
+    FieldError,
+    ServiceError,
+    conflict,
+    invalid,
+    invalid_fields,
+    not_found,
+)
 from service.evidence import documents, records
 from service.evidence.duplicates import duplicates_of
 from service.evidence.examination import read_stored_facts
@@ -338,10 +345,4 @@ def _answer(actor: Actor, row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -
 
 
 def _wrong(number: int, field: str, message: str) -> ServiceError:
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        message,
-        fields=(FieldError(f"items.{number}.{field}", message),),
-    )
+    return invalid_fields(FieldError(f"items.{number}.{field}", message), detail=message)

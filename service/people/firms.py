@@ -15,7 +15,13 @@ from contracts.validation import validate
 from service import clock
 from service.actor import Actor
 from service.audit.events import record
-from service.errors import FieldError, ServiceError, conflict, not_found
+from service.errors import (
+    FieldError,
+    conflict,
+    invalid_fields,
+    not_found,
+    version_conflict,
+)
 from service.people.acting import as_login, in_tenant
 from service.people.shapes import FirmAnswer, FirmChange, Tenant
 from service.people.signing_in import end_everywhere
@@ -65,13 +71,7 @@ def change_firm(
     locked = text(_FIRM + " for update of s")
     before = _firm(connection.execute(locked, {"tenant": actor.tenant_id}).one())
     if wanted_version is not None and wanted_version != before.version:
-        raise ServiceError(
-            412,
-            "VERSION_CONFLICT",
-            "Somebody else has changed this",
-            "Read it again, and make your change to what is there now.",
-            extra={"version": before.version},
-        )
+        raise version_conflict(wanted_version, before.version)
     after = before.model_copy(
         update={
             name: getattr(change, name)
@@ -126,13 +126,7 @@ def _check_logo(connection: Connection, actor: Actor, after: FirmAnswer) -> None
             said = "This is no picture that the firm has uploaded."
             wrong.append(FieldError("logo_document_id", said))
     if wrong:
-        raise ServiceError(
-            422,
-            "VALIDATION_FAILED",
-            "Some fields are not as they have to be",
-            wrong[0].message,
-            tuple(wrong),
-        )
+        raise invalid_fields(*wrong, detail=wrong[0].message)
 
 
 def _decided(firm: FirmAnswer) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from contracts.canonical_json import canonical_json
 from contracts.case import Firm
 from service.actor import Actor
 from service.audit.events import record
-from service.errors import FieldError, ServiceError, conflict
+from service.errors import FieldError, conflict, invalid_fields
 from service.identifiers import new_id
 from service.people.acting import as_login, in_tenant
 from service.people.passwords import hash_password
@@ -79,12 +79,9 @@ def found_firm(
         ServiceError: 409 SLUG_TAKEN; 422, the short name or the name cannot be one.
     """
     if not (_SLUG.fullmatch(slug) and 0 < len(name) <= 200):
-        raise ServiceError(
-            422,
-            "VALIDATION_FAILED",
-            "Some fields are not as they have to be",
-            "A short name has small letters, digits and hyphens, a letter first; "
-            "a name has 1 to 200 characters.",
+        raise invalid_fields(
+            detail="A short name has small letters, digits and hyphens, a letter first; "
+            "a name has 1 to 200 characters."
         )
     made = Founded(new_id(), slug)
     row = {"tenant": made.tenant_id, "slug": slug, "name": name, "kind": kind, "at": at}
@@ -138,12 +135,8 @@ def add_person(
     """
     email = normal_email(email)
     if not is_email(email):
-        raise ServiceError(
-            422,
-            "VALIDATION_FAILED",
-            "Some fields are not as they have to be",
-            fields=(FieldError("email", "This is no e-mail address."),),
-        )
+        what = "This is no e-mail address."
+        raise invalid_fields(FieldError("email", what), detail=what)
     user_id = new_id()
     with as_login(connection, tenant_id=actor.tenant_id, email=email):
         inserted = connection.execute(

@@ -14,7 +14,14 @@ from service import clock
 from service.actor import Actor
 from service.audit.events import record
 from service.database.connections import transaction
-from service.errors import FieldError, ServiceError, conflict, forbidden, not_found
+from service.errors import (
+    FieldError,
+    ServiceError,
+    conflict,
+    forbidden,
+    invalid_fields,
+    not_found,
+)
 from service.identifiers import new_id
 from service.people import passwords
 from service.people.acting import put
@@ -304,13 +311,8 @@ def invite(
     at = at or clock.now()
     email = normal_email(email)
     if not is_email(email):
-        raise ServiceError(
-            422,
-            "VALIDATION_FAILED",
-            "Some fields are not as they have to be",
-            "This is no e-mail address.",
-            fields=(FieldError("email", "This is no e-mail address."),),
-        )
+        what = "This is no e-mail address."
+        raise invalid_fields(FieldError("email", what), detail=what)
     wanted = check_roles(connection, actor, roles)
     _check_within(actor, wanted)
     made = make_token()

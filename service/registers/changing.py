@@ -13,7 +13,14 @@ from contracts.document import Document
 from contracts.validation import validate
 from service import clock
 from service.audit.events import record
-from service.errors import FieldError, ServiceError, forbidden, invalid, not_found
+from service.errors import (
+    FieldError,
+    forbidden,
+    invalid,
+    invalid_fields,
+    not_found,
+    version_conflict,
+)
 from service.identifiers import new_id
 from service.registers.records import (
     PROPERTIES,
@@ -160,14 +167,7 @@ def _locked(
     if entry is None:
         raise not_found()
     if version is not None and version != entry["version"]:
-        raise ServiceError(
-            412,
-            "VERSION_CONFLICT",
-            "Somebody has changed it since",
-            "Read it again and repeat what you want to change.",
-            extra={"version": entry["version"]},
-            headers={"ETag": f'"{entry["version"]}"'},
-        )
+        raise version_conflict(version, entry["version"])
     return entry
 
 
@@ -187,7 +187,7 @@ def _prepared(
     """The columns to be written."""
     for name in _MUST_HAVE & set(values):
         if values[name] is None:
-            raise _faulty(FieldError(name, "It cannot be cleared.", "REQUIRED"))
+            raise invalid_fields(FieldError(name, "It cannot be cleared.", "REQUIRED"))
     if register is VALUERS:
         _check_valuer(connection, actor, values, entry)
     if register is PROPERTIES:
@@ -224,7 +224,7 @@ def _check_valuer(
         ),
         {"tenant": actor.tenant_id, "id": document},
     ):
-        raise _faulty(
+        raise invalid_fields(
             FieldError(
                 "signature_document_id",
                 "It is no picture that was uploaded.",
@@ -239,7 +239,7 @@ def _property_columns(values: Mapping[str, Any], entry: Entry) -> dict[str, Any]
         document = Document.of_values({"property": values["property"]}, "property")
         found, problems = validate(Property, document, ("property",))
         if found is None:
-            raise _faulty(
+            raise invalid_fields(
                 *(FieldError(one.field or "property", one.what, one.code) for one in problems)
             )
         columns["property"] = canonical_json(found).decode()
@@ -248,13 +248,3 @@ def _property_columns(values: Mapping[str, Any], entry: Entry) -> dict[str, Any]
     parts = (now["label"], *(section.get(name) for name in _SEARCHED))
     columns["search"] = " ".join(str(part) for part in parts if part is not None).lower()
     return columns
-
-
-def _faulty(*fields: FieldError) -> ServiceError:
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        f"{len(fields)} of the fields must be mended; see errors.",
-        fields=fields,
-    )

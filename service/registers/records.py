@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import FieldError, ServiceError, conflict
+from service.errors import FieldError, ServiceError, conflict, invalid_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -263,12 +263,9 @@ def _write(
 
 def reference_missing(name: str) -> ServiceError:
     """The refusal of an entry that names something which is not there, or not this firm's."""
-    return ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        f"{name} names nothing that is there.",
-        fields=(FieldError(name, "There is nothing with this id.", "REFERENCE_MISSING"),),
+    return invalid_fields(
+        FieldError(name, "There is nothing with this id.", "REFERENCE_MISSING"),
+        detail=f"{name} names nothing that is there.",
     )
 
 

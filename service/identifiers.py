@@ -12,6 +12,11 @@ def new_id() -> UUID:
     return UUID(bytes=uuid_utils.uuid7().bytes)
 
 
+def least_id(milliseconds: int) -> UUID:
+    """The least id that can have been made at a time, given in milliseconds since 1970."""
+    return UUID(int=max(milliseconds, 0) << 80)
+
+
 def read_id(text: str) -> UUID | None:
     """The id that a text is in its usual form of 36 characters, or None."""
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy import text
@@ -16,9 +15,12 @@ from sqlalchemy import text
 from service import clock
 from service.audit.chain import BEGINNING, EVENT, seal_hash
 from service.database.connections import transaction
+from service.identifiers import least_id
 from service.jobs.crashpoints import crashpoint
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import Connection, Engine
 
 #: No transaction of ours is open for so long, so what is older has been seen by an earlier sealing.
@@ -110,14 +112,11 @@ def _waiting(
 
 
 def _before(newest: UUID | None) -> UUID:
-    """The least id that an event could have which was written `LATE` before another.
-
-    Ids begin with the milliseconds of the time they were made at.
-    """
+    """The least id that an event could have which was written `LATE` before another."""
     if newest is None:
-        return UUID(int=0)
-    milliseconds = (newest.int >> 80) - int(LATE.total_seconds() * 1000)
-    return UUID(int=max(milliseconds, 0) << 80)
+        return least_id(0)
+    # Ids begin with the milliseconds of the time they were made at.
+    return least_id((newest.int >> 80) - int(LATE.total_seconds() * 1000))
 
 
 def _lock_key(tenant_id: UUID) -> int:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from service.clock import now
 from service.database.connections import transaction
+from service.identifiers import least_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,61 +39,65 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
-#: Name -> what it means, its label, and the query that gives label and number.
-_QUERIES: dict[str, tuple[str, str, str]] = {
+# The sealer is seconds behind; what it has passed over for a day, its nightly round finds.
+_UNSEALED_WITHIN = timedelta(days=1)
+
+#: Name -> what it means, its labels, and the query that gives these and a number.
+_QUERIES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "zenops_operations": (
-        "Operations in the outbox by kind and state.",
-        "state",
-        "select kind || ' ' || status, count(*) from operations group by kind, status",
+        "Operations in the outbox by kind and status.",
+        ("kind", "status"),
+        "select kind, status, count(*) from operations group by kind, status",
     ),
     "zenops_outbox_age_seconds": (
         "Age of the oldest operation that should have been sent and is not.",
-        "state",
+        (),
         (
-            "select 'pending', coalesce(extract(epoch from max(cast(:now as timestamptz) - run_after)), 0)"
+            "select coalesce(extract(epoch from max(cast(:now as timestamptz) - run_after)), 0)"
             " from operations where status = 'pending' and run_after <= :now"
         ),
     ),
     "zenops_queue_lag_seconds": (
         "Age of the oldest operation that was sent and has not begun.",
-        "state",
+        (),
         (
-            "select 'sent', coalesce(extract(epoch from max(cast(:now as timestamptz) - sent_at)), 0)"
+            "select coalesce(extract(epoch from max(cast(:now as timestamptz) - sent_at)), 0)"
             " from operations where status = 'sent'"
         ),
     ),
     "zenops_job_attempts": (
         "Attempts of jobs by outcome.",
-        "outcome",
+        ("outcome",),
         "select coalesce(outcome, 'running'), count(*) from operation_attempts group by 1",
     ),
     "zenops_audit_unsealed": (
-        "Audit events that are in no chain yet.",
-        "state",
+        "Audit events of the last day that are in no chain yet.",
+        (),
         (
-            "select 'unsealed', count(*) from audit_events e where not exists (select from audit_seals s"
-            " where s.tenant_id = e.tenant_id and s.event_id = e.event_id)"
+            "select count(*) from tenants t cross join lateral (select from audit_events e"
+            " where e.tenant_id = t.tenant_id and e.event_id > :since and not exists ("
+            "  select from audit_seals s where s.tenant_id = e.tenant_id"
+            "  and s.event_id = e.event_id)) unsealed"
         ),
     ),
 }
 
 
-def gather(engine: Engine, valkey: redis.Redis) -> dict[str, Any]:
-    """Read what is known across tenants, leave it in Valkey, and return it.
+def gather(engine: Engine, valkey: redis.Redis) -> None:
+    """Read what is known across tenants, and leave it in Valkey.
 
     Args:
         engine: of the login zen_jobs.
         valkey: where it is left.
     """
-    found: dict[str, Any] = {"at": now().timestamp(), "values": {}}
+    at = now()
+    since = least_id(int((at - _UNSEALED_WITHIN).timestamp() * 1000))
+    values: dict[str, list[tuple[list[str], float]]] = {}
     with transaction(engine, role="zen_system") as connection:
         for name, (_, _, query) in _QUERIES.items():
-            found["values"][name] = [
-                [str(label), float(number)]
-                for label, number in connection.execute(text(query), {"now": now()})
-            ]
-    valkey.set(GATHERED, json.dumps(found), ex=KEPT_S)
-    return found
+            rows = connection.execute(text(query), {"now": at, "since": since})
+            values[name] = [(list(labels), float(number)) for *labels, number in rows]
+    valkey.set(GATHERED, json.dumps({"at": at.timestamp(), "values": values}), ex=KEPT_S)
 
 
 class _Gathered:
@@ -100,8 +107,11 @@ class _Gathered:
         self.valkey = valkey
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges, none if there are no fresh numbers."""
-        raw = self.valkey.get(GATHERED)
+        """The gauges, none if there are no fresh numbers or Valkey is away."""
+        try:
+            raw = self.valkey.get(GATHERED)
+        except RedisError:
+            return
         if raw is None:
             return
         found = json.loads(raw)
@@ -109,10 +119,10 @@ class _Gathered:
         age.add_metric([], max(0.0, now().timestamp() - found["at"]))
         yield age
         for name, values in found["values"].items():
-            means, label, _ = _QUERIES[name]
-            gauge = GaugeMetricFamily(name, means, labels=[label])
+            means, labels, _ = _QUERIES[name]
+            gauge = GaugeMetricFamily(name, means, labels=labels)
             for of, number in values:
-                gauge.add_metric([of], number)
+                gauge.add_metric(of, number)
             yield gauge
 
 

@@ -152,7 +152,6 @@ def _enter(found: Access) -> Response | None:
 def _admit(connection: Connection, found: Access) -> Actor:
     """Who calls, if they may call this."""
     service = the_service()
-    become(connection, "zen_login")
     bearer, session = _bearer(), session_cookie(service, request)
     actor = authenticate(
         connection,

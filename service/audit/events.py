@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 ActorKind = Literal["user", "service", "job", "system"]
 
-_EVENT = text(
+_EVENT = (
     "insert into audit_events (tenant_id, event_id, at, action, actor_kind, actor_id, token_id,"
     " audience, subject_type, subject_id, work_order_id, reason, details_sha256, request_id,"
     " operation_id) values (:tenant_id, :event_id, :at, :action, :actor_kind, :actor_id, :token_id,"
     " :audience, :subject_type, :subject_id, :work_order_id, :reason, :details_sha256, :request_id,"
     " :operation_id)"
 )
-_DETAILS = text(
-    "insert into audit_details (tenant_id, event_id, details)"
+_EVENT_ALONE = text(_EVENT)
+_WITH_DETAILS = text(
+    f"with event as ({_EVENT}) insert into audit_details (tenant_id, event_id, details)"  # noqa: S608
     " values (:tenant_id, :event_id, :details)"
 )
 
@@ -69,7 +70,7 @@ def record(
     given = {name: it for name, it in (("before", before), ("after", after)) if it is not None}
     details = canonical_json(_plain(given)).decode() if given else None
     connection.execute(
-        _EVENT,
+        _EVENT_ALONE if details is None else _WITH_DETAILS,
         {
             "tenant_id": actor.tenant_id,
             "event_id": event_id,
@@ -86,13 +87,9 @@ def record(
             "details_sha256": None if details is None else details_digest(details),
             "request_id": actor.request_id,
             "operation_id": actor.operation_id,
+            "details": details,
         },
     )
-    if details is not None:
-        connection.execute(
-            _DETAILS,
-            {"tenant_id": actor.tenant_id, "event_id": event_id, "details": details},
-        )
     return event_id
 
 

@@ -41,9 +41,14 @@ SessionKind = Literal["session", "bearer"]
 #: What may be sent as a bearer; an invitation or a link to a download proves nobody's identity.
 _BEARERS = frozenset({"session", "bearer", "service"})
 
+_PRESENT = text(
+    "select set_config('role', 'zen_login', true), set_config('app.token_sha256', :sha256, true)"
+)
 _TOKEN = text(
     "select t.tenant_id, t.token_id, t.kind, t.user_id, t.audience, t.label, t.scopes,"
     " t.created_at, t.expires_at, t.last_used_at, t.revoked_at,"
+    # Whose it is may from now on be read: their name and their roles.
+    " set_config('app.user_id', coalesce(t.user_id::text, ''), true) as person,"
     " n.status as tenant_status, n.kind as tenant_kind"
     " from access_tokens t join tenants n on n.tenant_id = t.tenant_id"
     " where t.token_sha256 = :sha256"
@@ -87,7 +92,7 @@ def authenticate(
     """Who a bearer token or a session belongs to, and what they may do.
 
     Args:
-        connection: in a transaction that acts as zen_login. Afterwards it names the person; the
+        connection: in a transaction. Afterwards it acts as zen_login and names the person; the
             caller goes on in the role of the actor's audience.
         token: what the header Authorization brought, if anything; it counts before the session.
         session: what the cookie brought, if anything.
@@ -106,7 +111,7 @@ def authenticate(
     if not is_token_shaped(presented):
         raise token_invalid()
     sha256 = token_digest(presented)
-    put(connection, "app.token_sha256", sha256)
+    connection.execute(_PRESENT, {"sha256": sha256})
     row = connection.execute(_TOKEN, {"sha256": sha256}).one_or_none()
     if row is None or row.kind not in (_BEARERS if token else {"session"}) or _is_over(row, at):
         raise token_invalid()
@@ -140,7 +145,6 @@ def _whose(connection: Connection, row: Row[Any]) -> tuple[str, frozenset[str]]:
     if row.user_id is None:
         # A program's token: its scopes are all it has, as far as they are still known.
         return row.label or "service", (scopes or frozenset()) & capabilities_of(["super_admin"])
-    put(connection, "app.user_id", str(row.user_id))
     member = connection.execute(
         _MEMBER, {"person": row.user_id, "tenant": row.tenant_id}
     ).one_or_none()

@@ -22,12 +22,12 @@ from contracts.contract import Contract, Coordinates
 from contracts.evidence import Evidence, FieldLink, FileFacts
 from contracts.exact_json import read_json
 from engine.evaluation import evaluate
-from factory.bundle import INFO, as_bundled, bundle_info, digest_of, payload_of, stored_files
+from factory.bundle import INFO, as_bundled, bundle_info, manifest_of, payload_of, stored_files
 from factory.catalogue import Library, read_catalogue
 from service.clock import now
 from service.errors import ServiceError, conflict
 from service.identifiers import new_id
-from service.workorders.records import Snapshot, WorkOrder, find, lock
+from service.workorders.records import WORK_ORDER_FIELDS, Snapshot, WorkOrder, find, lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -389,7 +389,7 @@ def search_text(order: WorkOrder) -> str:
     return "\n".join(word.lower() for word in words if word)
 
 
-_SAVE = text(
+_SAVE = (
     "update work_orders set title = :title, source = :source, as_of = :as_of,"
     " report_type = :report_type, bank_type = :bank_type, bank_name = :bank_name,"
     " value_slab = :value_slab, template_selector = :template_selector,"
@@ -401,6 +401,7 @@ _SAVE = text(
     " fair_market_value = :fair_market_value, search = :search, updated_at = :updated_at"
     " where tenant_id = :tenant_id and work_order_id = :work_order_id"
 )
+_SAVE_ALONE = text(_SAVE)
 
 
 def save(connection: Connection, order: WorkOrder) -> WorkOrder:
@@ -409,34 +410,42 @@ def save(connection: Connection, order: WorkOrder) -> WorkOrder:
     Returns:
         The work order as it is now.
     """
-    saved = dataclasses.replace(order, version=order.version + 1, updated_at=now())
-    values = {**dataclasses.asdict(saved), "missing": list(saved.missing)}
-    connection.execute(_SAVE, {**values, "search": search_text(saved)})
+    saved, values = _next(order)
+    connection.execute(_SAVE_ALONE, values)
     return saved
+
+
+def _next(order: WorkOrder) -> tuple[WorkOrder, dict[str, Any]]:
+    """A work order under its next version, and what of it is written."""
+    saved = dataclasses.replace(order, version=order.version + 1, updated_at=now())
+    values = {name: getattr(saved, name) for name in WORK_ORDER_FIELDS}
+    return saved, {**values, "missing": list(saved.missing), "search": search_text(saved)}
 
 
 _KNOWN_PARTS = text(
     "select sha256 from bundle_parts where tenant_id = :tenant and sha256 = any(:digests)"
 )
-# In one order, so that two transactions with the same new texts wait for each other in turn.
-_ADD_PARTS = text(
-    "insert into bundle_parts (tenant_id, sha256, content)"
-    " select :tenant, sha256, content"
+# One statement writes all of a snapshot. The parts go in one order, so that two transactions with
+# the same new texts wait for each other in turn.
+_TAKE = text(
+    "with parts as ("
+    " insert into bundle_parts (tenant_id, sha256, content)"
+    " select :tenant_id, sha256, content"
     " from unnest(cast(:digests as text[]), cast(:contents as bytea[])) as new (sha256, content)"
     " order by sha256 on conflict do nothing"
-)
-_ADD_SNAPSHOTS = text(
-    "insert into snapshots (tenant_id, work_order_id, version, kind, contract, evidence, readiness,"
+    "), halves as ("
+    " insert into snapshots (tenant_id, work_order_id, version, kind, contract, evidence, readiness,"
     " parts, bundle_digest, ruleset, profile, template_key, created_by, created_at) values"
-    " (:tenant, :id, :input_version, 'input', :entered, '{}', null, '{}', null, null, null, null,"
-    " :person, :now),"
-    " (:tenant, :id, :version, 'output', :contract, :evidence, :readiness, cast(:parts as jsonb),"
-    " :bundle_digest, :ruleset, :profile, :template_key, :person, :now)"
-)
-_ADD_RUN = text(
-    "insert into rules_runs (tenant_id, rules_run_id, work_order_id, input_version, output_version,"
-    " ruleset, profile, warnings, created_at) values"
-    " (:tenant, :run, :id, :input_version, :version, :ruleset, :profile, :warnings, :now)"
+    " (:tenant_id, :work_order_id, :input_version, 'input', :contract, '{}', null, '{}', null, null,"
+    " null, null, :person, :updated_at),"
+    " (:tenant_id, :work_order_id, :output_version, 'output', :computed, :evidence, :readiness,"
+    " cast(:parts as jsonb), :bundle_digest, :used_ruleset, :used_profile, :template_key, :person,"
+    " :updated_at)"
+    "), run as ("
+    " insert into rules_runs (tenant_id, rules_run_id, work_order_id, input_version,"
+    " output_version, ruleset, profile, warnings, created_at) values"
+    " (:tenant_id, :run, :work_order_id, :input_version, :output_version, :used_ruleset,"
+    f" :used_profile, :warnings, :updated_at)) {_SAVE}"
 )
 
 
@@ -458,64 +467,78 @@ def take_snapshot(
         The work order under its next version, and the computed half of the snapshot.
     """
     evaluation, live = evaluated.evaluation, evaluated.live
-    payload, digest = frozen(evaluated)
-    contents = {_sha256(content): content for content in payload.values()}
+    bundle = frozen(evaluated)
+    saved, values = _next(
+        dataclasses.replace(
+            order, **findings_of(evaluation), snapshot_version=order.snapshot_version + 2
+        )
+    )
     snapshot = Snapshot(
         work_order_id=order.work_order_id,
-        version=order.snapshot_version + 2,
+        version=saved.snapshot_version,
         contract=canonical_json(evaluation.contract).decode(),
         evidence=canonical_json({key: _kept(file) for key, file in live.files.items()}).decode(),
         readiness=canonical_json(evaluation.readiness).decode(),
-        parts={name: _sha256(content) for name, content in payload.items()},
-        bundle_digest=digest,
+        parts=bundle.parts,
+        bundle_digest=bundle.digest,
         ruleset=f"{evaluation.ruleset.id}@{evaluation.ruleset.version}",
         profile=f"{evaluation.profile.id}@{evaluation.profile.version}",
-        template_key=json.loads(payload["data/template.json"])["key"],
+        template_key=json.loads(bundle.texts["data/template.json"])["key"],
         created_by=actor.user_id,
-        created_at=now(),
+        created_at=saved.updated_at,
     )
-    values = {
-        **{field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)},
-        "parts": json.dumps(snapshot.parts),
-        "tenant": order.tenant_id,
-        "id": order.work_order_id,
-        "entered": order.contract,
-        "input_version": snapshot.version - 1,
-        "run": new_id(),
-        "warnings": sum(finding.severity != "note" for finding in evaluation.findings),
-        "person": actor.user_id,
-        "now": snapshot.created_at,
-    }
-    store_parts(connection, order.tenant_id, contents)
-    connection.execute(_ADD_SNAPSHOTS, values)
-    connection.execute(_ADD_RUN, values)
-    saved = save(
-        connection,
-        dataclasses.replace(order, **findings_of(evaluation), snapshot_version=snapshot.version),
+    new = _new_parts(connection, order.tenant_id, bundle)
+    connection.execute(
+        _TAKE,
+        {
+            **values,
+            "digests": list(new),
+            "contents": list(new.values()),
+            "input_version": snapshot.version - 1,
+            "output_version": snapshot.version,
+            "computed": snapshot.contract,
+            "evidence": snapshot.evidence,
+            "readiness": snapshot.readiness,
+            "parts": json.dumps(snapshot.parts),
+            "bundle_digest": snapshot.bundle_digest,
+            "used_ruleset": snapshot.ruleset,
+            "used_profile": snapshot.profile,
+            "template_key": snapshot.template_key,
+            "person": snapshot.created_by,
+            "run": new_id(),
+            "warnings": sum(finding.severity != "note" for finding in evaluation.findings),
+        },
     )
     return saved, snapshot
 
 
-def frozen(evaluated: Evaluated) -> tuple[dict[str, bytes], str]:
-    """The texts of the bundle that a case gives now, with its tag file, and the bundle's digest."""
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The texts of a bundle with its tag file, the sha256 of each, and the bundle's digest."""
+
+    texts: Mapping[str, bytes]
+    parts: Mapping[str, str]
+    digest: str
+
+
+def frozen(evaluated: Evaluated) -> Frozen:
+    """The bundle that a case gives now."""
     live = evaluated.live
     payload = payload_of(live.case, evaluated.evaluation, library(), logo=live.logo)
-    digest = digest_of(payload, stored_files(live.case, live.logo))
+    parts = {name: _sha256(content) for name, content in payload.items()}
+    digest = _sha256(manifest_of(parts, stored_files(live.case, live.logo)))
     # What wrote the bundle is no part of its digest, but of its bytes.
-    return {**payload, INFO: bundle_info()}, digest
+    info = bundle_info()
+    return Frozen({**payload, INFO: info}, {**parts, INFO: _sha256(info)}, digest)
 
 
-def store_parts(connection: Connection, tenant_id: UUID, contents: Mapping[str, bytes]) -> None:
-    """Keep texts by their sha256; those that the firm has already are not sent again."""
-    digests = sorted(contents)
-    where = {"tenant": tenant_id, "digests": digests}
+def _new_parts(connection: Connection, tenant_id: UUID, bundle: Frozen) -> dict[str, bytes]:
+    """The texts that the firm does not have yet, by their sha256; the others are not sent again."""
+    where = {"tenant": tenant_id, "digests": list(bundle.parts.values())}
     known = set(connection.scalars(_KNOWN_PARTS, where))
-    new = [digest for digest in digests if digest not in known]
-    if new:
-        connection.execute(
-            _ADD_PARTS,
-            {"tenant": tenant_id, "digests": new, "contents": [contents[one] for one in new]},
-        )
+    return {
+        digest: bundle.texts[name] for name, digest in bundle.parts.items() if digest not in known
+    }
 
 
 def _kept(file: KeptFile) -> dict[str, str]:

@@ -162,6 +162,6 @@ def _made_ready(
             readiness=readiness,
         )
     latest = find_snapshot(connection, order.tenant_id, order.work_order_id, order.snapshot_version)
-    if latest is None or latest.bundle_digest != frozen(evaluated)[1]:
+    if latest is None or latest.bundle_digest != frozen(evaluated).digest:
         order, latest = take_snapshot(connection, actor, order, evaluated)
     return order, latest, readiness

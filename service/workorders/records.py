@@ -67,6 +67,9 @@ class WorkOrder(Listed):
     contract: str
 
 
+WORK_ORDER_FIELDS = tuple(field.name for field in dataclasses.fields(WorkOrder))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one evaluation saw and found; `version` is that of the computed half.

@@ -45,7 +45,8 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
             revision, or its login could see past row-level security.
     """
     url = settings.database_url if login == "api" else settings.jobs_database_url
-    engine = make_engine(url, pool_size=settings.database_connections)
+    # No more than the setting says: whoever runs PostgreSQL counts on it.
+    engine = make_engine(url, pool_size=settings.database_connections, overflow=0)
     check_database(engine, "zen_login" if login == "api" else "zen_system")
     library = shared_library()
     if library.problems:

@@ -364,9 +364,10 @@ VARIABLES = (
     Variable(
         "ZENOPS_DATABASE_CONNECTIONS",
         "database_connections",
-        _whole(1, 200),
-        "10",
-        "how many connections one process may hold",
+        # A job extends its lease beside its effect.
+        _whole(2, 200),
+        "20",
+        "how many connections one process may hold; more than a web process has threads",
     ),
     Variable(
         "ZENOPS_PDF",

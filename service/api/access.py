@@ -6,6 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+#: Whoever does a firm's work: its people, its programs, and the studio in its name.
+OPERATORS = ("web", "service", "studio")
+#: Those, and whoever asked the firm for the work.
+EVERYBODY = (*OPERATORS, "portal")
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import Response
@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from contracts.canonical_json import to_plain
 from contracts.quantities import Quantity
+
+Row = TypeVar("Row")
 
 
 def json_ready(value: Any) -> Any:
@@ -52,6 +54,17 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     """A JSON answer."""
     text = json.dumps(json_ready(body), ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, headers=dict(headers or {}), content_type="application/json")
+
+
+def page_of(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+    """The rows of a page, and the last of them if more follow: there the next page begins.
+
+    Args:
+        rows: one more than the page may have, if there are as many.
+        limit: how many a page has at most.
+    """
+    shown = rows[:limit]
+    return shown, shown[-1] if len(rows) > limit else None
 
 
 def etag(version: int) -> dict[str, str]:

@@ -9,13 +9,13 @@ from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
 from pydantic import ValidationError
 
-from service.api.access import access, public, with_signed_address
-from service.api.answers import answer, etag
+from service.api.access import EVERYBODY, OPERATORS, access, public, with_signed_address
+from service.api.answers import answer, etag, page_of
 from service.api.failures import validation_failed
 from service.api.request_life import current, the_service
-from service.api.requests import wanted_version
+from service.api.requests import path_id, wanted_version
 from service.database.connections import transaction
-from service.errors import FieldError, ServiceError, not_found
+from service.errors import FieldError, ServiceError, invalid_fields, not_found
 from service.evidence import checklist, documents, field_links, items, records, uploads
 from service.evidence.file_names import disposition
 from service.evidence.limits import limits
@@ -45,7 +45,6 @@ from service.evidence.shapes import (
     WorkOrderPath,
 )
 from service.evidence.signed_addresses import read_signature, sign
-from service.identifiers import read_id
 from service.objects import storage
 from service.workorders import evaluating
 
@@ -57,10 +56,6 @@ if TYPE_CHECKING:
 
 api = APIBlueprint("evidence", __name__, url_prefix="/v1", abp_tags=[Tag(name="evidence")])
 
-#: Whoever looks after a firm's work: its people, its programs, and the studio.
-OPERATORS = ("web", "service", "studio")
-#: The portal's people bring papers, and see those that they brought.
-WITH_PORTAL = (*OPERATORS, "portal")
 _UPLOAD = {
     "required": True,
     "content": {
@@ -77,7 +72,8 @@ _UPLOAD = {
     },
 }
 _BYTES = {"required": True, "content": {"application/octet-stream": {}}}
-_FILE = {"description": "The file", "content": {"application/octet-stream": {}}}
+# A file is answered as what it is: a picture, a PDF, a table.
+_FILE = {"description": "The file", "content": {"*/*": {}}}
 
 
 @api.post(
@@ -86,7 +82,7 @@ _FILE = {"description": "The file", "content": {"application/octet-stream": {}}}
     request_body=_UPLOAD,
     responses={201: DocumentAnswer},
 )
-@access("documents.write", audiences=WITH_PORTAL, takes_files=True)
+@access("documents.write", audiences=EVERYBODY, takes_files=True)
 def upload_file() -> Response:
     """A form with the part `file`, and what is said of it in further fields.
 
@@ -113,7 +109,7 @@ def upload_file() -> Response:
     summary="Announce a file and get the address to send it to",
     responses={201: PresignedUpload},
 )
-@access("documents.write", audiences=WITH_PORTAL)
+@access("documents.write", audiences=EVERYBODY)
 def presign_upload(body: PresignUpload) -> Response:
     """A pending document. PUT the bytes to the address within its time, then confirm."""
     now = current()
@@ -144,7 +140,7 @@ def presign_upload(body: PresignUpload) -> Response:
 def put_content(path: DocumentPath, query: Signature) -> Response:
     """The address comes from presign-upload; nothing else is needed, and it serves this file only."""
     service = the_service()
-    document_id = _id(path.document_id)
+    document_id = path_id(path.document_id)
     signed = read_signature(service.settings, "upload", document_id, query.token)
     stored = uploads.receive(service, signed.tenant_id, document_id, request.stream)
     return answer(
@@ -157,7 +153,7 @@ def put_content(path: DocumentPath, query: Signature) -> Response:
     summary="Have a file that has arrived looked at and counted",
     responses={200: DocumentAnswer},
 )
-@access("documents.write", audiences=WITH_PORTAL)
+@access("documents.write", audiences=EVERYBODY)
 def confirm_upload(body: ConfirmUpload) -> Response:
     """Confirmed once more, the answer is the same. A file that is refused may be sent again."""
     now = current()
@@ -177,11 +173,11 @@ def confirm_upload(body: ConfirmUpload) -> Response:
     summary="An address that gives the file for a short time without a login",
     responses={200: PresignedDownload},
 )
-@access("documents.read", audiences=WITH_PORTAL)
+@access("documents.read", audiences=EVERYBODY)
 def presign_download(path: DocumentPath) -> Response:
     """The file always comes from here, so that it is saved and never shown as a page."""
     now = current()
-    row = documents.open_document(now.connection, now.actor, _id(path.document_id))
+    row = documents.open_document(now.connection, now.actor, path_id(path.document_id))
     settings = now.service.settings
     token, until = sign(
         settings, "download", now.actor.tenant_id, row.document_id, seconds=limits().address_seconds
@@ -191,11 +187,11 @@ def presign_download(path: DocumentPath) -> Response:
 
 
 @api.get("/files/<document_id>/content", summary="Download a file", responses={200: _FILE})
-@access("documents.read", audiences=WITH_PORTAL)
+@access("documents.read", audiences=EVERYBODY)
 def get_content(path: DocumentPath) -> Response:
     """The bytes as they were uploaded. Who opens identity papers is written down."""
     now = current()
-    row = documents.open_document(now.connection, now.actor, _id(path.document_id))
+    row = documents.open_document(now.connection, now.actor, path_id(path.document_id))
     return _file(now.service.objects, row)
 
 
@@ -208,7 +204,7 @@ def get_content(path: DocumentPath) -> Response:
 def get_signed(path: DocumentPath, query: Signature) -> Response:
     """The address comes from presign-download; a document that was deleted since is not given."""
     service = the_service()
-    document_id = _id(path.document_id)
+    document_id = path_id(path.document_id)
     signed = read_signature(service.settings, "download", document_id, query.token)
     with transaction(service.engine, role="zen_web", tenant_id=signed.tenant_id) as connection:
         row = records.find_document(connection, signed.tenant_id, document_id)
@@ -218,27 +214,26 @@ def get_signed(path: DocumentPath, query: Signature) -> Response:
 
 
 @api.get("/documents", summary="Documents, newest first", responses={200: DocumentList})
-@access("documents.read", audiences=WITH_PORTAL)
+@access("documents.read", audiences=EVERYBODY)
 def list_documents(query: DocumentFilter) -> Response:
     """What was deleted or purged is listed only when the status asks for it."""
     now = current()
     filters = query.model_dump() | {"limit": query.limit + 1}
     rows = records.list_documents(now.connection, now.actor.tenant_id, filters)
-    shown = rows[: query.limit]
-    more = len(rows) > query.limit
+    shown, last = page_of(rows, query.limit)
     return answer(
         DocumentList(
             items=documents.answers(now.connection, now.actor, shown),
-            next_cursor=str(shown[-1].document_id) if more else None,
+            next_cursor=None if last is None else str(last.document_id),
         )
     )
 
 
 @api.get("/documents/<document_id>", summary="One document", responses={200: DocumentAnswer})
-@access("documents.read", audiences=WITH_PORTAL)
+@access("documents.read", audiences=EVERYBODY)
 def show_document(path: DocumentPath) -> Response:
     """With its facts, and where else the firm has the same file or picture."""
-    return _document(_id(path.document_id))
+    return _document(path_id(path.document_id))
 
 
 @api.patch(
@@ -250,7 +245,7 @@ def show_document(path: DocumentPath) -> Response:
 def change_document(path: DocumentPath, body: DocumentChange) -> Response:
     """A key that is left out changes nothing; null clears."""
     now = current()
-    document_id = _id(path.document_id)
+    document_id = path_id(path.document_id)
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     documents.describe(now.connection, now.actor, document_id, changes, wanted_version(request))
     return _document(document_id)
@@ -265,7 +260,7 @@ def change_document(path: DocumentPath, body: DocumentChange) -> Response:
 def tag_document(path: DocumentPath, body: DocumentTags) -> Response:
     """A tag without a value has the value 'true'."""
     now = current()
-    document_id = _id(path.document_id)
+    document_id = path_id(path.document_id)
     put = {one.key: one.value or "true" for one in body.tags}
     if body.key is not None:
         put[body.key] = body.value or "true"
@@ -289,7 +284,7 @@ def tag_document(path: DocumentPath, body: DocumentTags) -> Response:
 def delete_document(path: DocumentPath, body: Ending) -> Response:
     """It counts no more. Its bytes stay for old reports until the firm's papers are purged."""
     now = current()
-    document_id = _id(path.document_id)
+    document_id = path_id(path.document_id)
     documents.take_out(now.connection, now.actor, document_id, body.reason, wanted_version(request))
     return _document(document_id)
 
@@ -303,7 +298,9 @@ def delete_document(path: DocumentPath, body: Ending) -> Response:
 def list_evidence(path: WorkOrderPath) -> Response:
     """Each piece with its document, and where else the firm has the same file or picture."""
     now = current()
-    return _evidence(evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id)))
+    return _evidence(
+        evaluating.find(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
+    )
 
 
 @api.post(
@@ -320,7 +317,7 @@ def link_evidence(path: WorkOrderPath, body: EvidenceLink) -> Response:
     now = current()
     return _evidence(
         items.link(
-            now.connection, now.actor, _id(path.work_order_id), body, wanted_version(request)
+            now.connection, now.actor, path_id(path.work_order_id), body, wanted_version(request)
         )
     )
 
@@ -338,8 +335,8 @@ def remove_evidence(path: EvidencePath, body: Ending) -> Response:
         items.take_out(
             now.connection,
             now.actor,
-            _id(path.work_order_id),
-            _id(path.evidence_id),
+            path_id(path.work_order_id),
+            path_id(path.evidence_id),
             body.reason,
             wanted_version(request),
         )
@@ -357,7 +354,7 @@ def order_evidence(path: WorkOrderPath) -> Response:
     now = current()
     return _evidence(
         items.put_in_order(
-            now.connection, now.actor, _id(path.work_order_id), wanted_version(request)
+            now.connection, now.actor, path_id(path.work_order_id), wanted_version(request)
         )
     )
 
@@ -371,7 +368,7 @@ def order_evidence(path: WorkOrderPath) -> Response:
 def show_profiles(path: WorkOrderPath) -> Response:
     """The checklist with counts, suggestions for what is missing, and the profiles to choose from."""
     now = current()
-    order = evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id))
+    order = evaluating.find(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
     return answer(checklist.profiles_of(now.connection, order), headers=etag(order.version))
 
 
@@ -387,7 +384,7 @@ def choose_profile(path: WorkOrderPath, body: ProfileChoice) -> Response:
     order = checklist.choose(
         now.connection,
         now.actor,
-        _id(path.work_order_id),
+        path_id(path.work_order_id),
         body.profile_id,
         wanted_version(request),
     )
@@ -403,7 +400,7 @@ def choose_profile(path: WorkOrderPath, body: ProfileChoice) -> Response:
 def list_field_links(path: WorkOrderPath) -> Response:
     """Links belong to the work order: no change of the contract loses them."""
     now = current()
-    order = evaluating.find(now.connection, now.actor.tenant_id, _id(path.work_order_id))
+    order = evaluating.find(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
     return answer(field_links.listed(now.connection, order), headers=etag(order.version))
 
 
@@ -417,16 +414,9 @@ def change_field_links(path: WorkOrderPath, body: FieldLinkChanges) -> Response:
     """With `remove` a link is taken away. All changes are taken or none."""
     now = current()
     order = field_links.change(
-        now.connection, now.actor, _id(path.work_order_id), body, wanted_version(request)
+        now.connection, now.actor, path_id(path.work_order_id), body, wanted_version(request)
     )
     return answer(field_links.listed(now.connection, order), headers=etag(order.version))
-
-
-def _id(written: str) -> UUID:
-    found = read_id(written)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def _document(document_id: UUID) -> Response:
@@ -481,10 +471,4 @@ def _form() -> tuple[FileStorage, UploadForm]:
             return files[0], UploadForm.model_validate(fields)
         except ValidationError as error:
             raise validation_failed(error) from None
-    raise ServiceError(
-        422,
-        "VALIDATION_FAILED",
-        "Some fields are not as they have to be",
-        wrong[0].message,
-        fields=tuple(wrong),
-    )
+    raise invalid_fields(*wrong, detail=wrong[0].message)

@@ -14,9 +14,10 @@ from sqlalchemy import text
 from service.api.access import access
 from service.api.answers import answer
 from service.api.request_life import RequestContext, current
+from service.api.requests import path_id
 from service.audit.events import record
 from service.errors import ServiceError, conflict, not_found
-from service.identifiers import new_id, read_id
+from service.identifiers import new_id
 from service.jobs.outbox import enqueue
 from service.objects import storage
 from service.privacy.firm_archive import export_key
@@ -132,8 +133,7 @@ def download_export(path: ExportPath) -> Response:
 
 
 def _one(now: RequestContext, path: ExportPath) -> Any:
-    export_id = read_id(path.export_id)
-    rows = [] if export_id is None else _rows(now, export_id)
+    rows = _rows(now, path_id(path.export_id))
     if not rows:
         raise not_found()
     return rows[0]

@@ -7,10 +7,11 @@ from uuid import UUID
 from flask import Response
 from flask_openapi import APIBlueprint, Tag
 
-from service.api.access import access
-from service.api.answers import answer
+from service.api.access import OPERATORS, access
+from service.api.answers import answer, page_of
 from service.api.request_life import current
-from service.errors import ServiceError, not_found
+from service.api.requests import cursor_id, path_id
+from service.errors import not_found
 from service.identifiers import read_id
 from service.jobs import records
 from service.jobs.retrying import retry
@@ -31,19 +32,15 @@ api = APIBlueprint(
     abp_tags=[Tag(name="jobs")],
     abp_security=[{"bearer": []}],
 )
-_AUDIENCES = ("web", "service", "studio")
 
 
 @api.get("", summary="Jobs, newest first", responses={200: JobsAnswer})
-@access("jobs.read", audiences=_AUDIENCES)
+@access("jobs.read", audiences=OPERATORS)
 def list_jobs(query: JobsQuery) -> Response:
     """The firm's jobs, by state, kind and work order."""
     now = current()
-    below = work_order = None
-    if query.cursor is not None and (below := read_id(query.cursor)) is None:
-        raise ServiceError(
-            400, "CURSOR_INVALID", "The cursor is none of ours", "Send next_cursor as it came."
-        )
+    below = cursor_id(query.cursor)
+    work_order = None
     if query.work_order_id is not None and (work_order := read_id(query.work_order_id)) is None:
         # No work order has such an id, so none has jobs.
         return answer(JobsAnswer(items=[], next_cursor=None))
@@ -56,16 +53,20 @@ def list_jobs(query: JobsQuery) -> Response:
         below=below,
         limit=query.limit + 1,
     )
-    items = [_summary(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return answer(JobsAnswer(items=items, next_cursor=items[-1].operation_id if more else None))
+    shown, last = page_of(rows, query.limit)
+    return answer(
+        JobsAnswer(
+            items=[_summary(row) for row in shown],
+            next_cursor=None if last is None else last.operation_id,
+        )
+    )
 
 
 @api.get("/<operation_id>", summary="A job and its attempts", responses={200: JobAnswer})
-@access("jobs.read", audiences=_AUDIENCES)
+@access("jobs.read", audiences=OPERATORS)
 def show_job(path: JobPath) -> Response:
     """How far the job is, and how each attempt ended."""
-    return answer(_job(_id(path)))
+    return answer(_job(path_id(path.operation_id)))
 
 
 @api.post(
@@ -73,20 +74,13 @@ def show_job(path: JobPath) -> Response:
     summary="Start a job again that was given up",
     responses={200: JobAnswer},
 )
-@access("jobs.retry", audiences=_AUDIENCES)
+@access("jobs.retry", audiences=OPERATORS)
 def retry_job(path: JobPath, body: JobRetry) -> Response:
     """For dead jobs only: it gets all of its attempts anew."""
     now = current()
-    operation_id = _id(path)
+    operation_id = path_id(path.operation_id)
     retry(now.connection, now.actor, operation_id, reason=body.reason)
     return answer(_job(operation_id))
-
-
-def _id(path: JobPath) -> UUID:
-    found = read_id(path.operation_id)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def _job(operation_id: UUID) -> JobAnswer:

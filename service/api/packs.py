@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
 
-from service.api.access import access
+from service.api.access import OPERATORS, access
 from service.api.answers import answer
 from service.api.request_life import current
-from service.errors import ServiceError, conflict, invalid, not_found
-from service.identifiers import read_id
-from service.jobs.retrying import retry
+from service.api.requests import cursor_invalid, path_id
+from service.errors import invalid, not_found
 from service.objects.storage import stream
-from service.packs import downloading, records, sign_off, starting, state
+from service.packs import downloading, failing, records, sign_off, starting, state
 from service.packs.artifact_forms import FORMS
 from service.packs.shapes import (
     ArtifactPath,
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 api = APIBlueprint("packs", __name__, url_prefix="/v1/repogen", abp_tags=[Tag(name="packs")])
 
-#: Whoever looks after a firm's work: its people, its programs, and the studio.
-OPERATORS = ("web", "service", "studio")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _FILE = {
     "description": "The file",
@@ -96,9 +93,7 @@ def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
     below = None
     if query.cursor is not None:
         if not _VERSION.fullmatch(query.cursor):
-            raise ServiceError(
-                400, "CURSOR_INVALID", "The cursor is not one of ours", "Send next_cursor as it is."
-            )
+            raise cursor_invalid()
         below = int(query.cursor)
     return answer(
         state.list_packs(current().connection, _order(path), below=below, limit=query.limit)
@@ -148,23 +143,7 @@ def retry_pack(path: PackPath) -> Response:
     """For the current pack whose bundle, report or PDF could not be made; the reason is in its jobs."""
     now = current()
     order = _order(path, locked=True)
-    pack = _pack(order, path)
-    dead = [
-        one
-        for one in records.operations_of(now.connection, pack.tenant_id, [pack.pack_id])
-        if one.status == "dead"
-    ]
-    if not pack.is_current or not dead:
-        raise conflict(
-            "PACK_NOT_FAILED",
-            "There is nothing to start again",
-            f"Version {pack.version} is {pack.status}, and no job of it was given up."
-            if pack.is_current
-            else f"Version {pack.version} is {pack.status}; only the current pack is made.",
-            pack_status=pack.status,
-        )
-    for one in dead:
-        retry(now.connection, now.actor, one.operation_id)
+    failing.start_again(now.connection, now.actor, _pack(order, path))
     return answer(state.pack_state(now.connection, order))
 
 
@@ -190,10 +169,8 @@ def sign_pack(path: WorkOrderPath, body: NewSignOff) -> Response:
 
 def _order(path: WorkOrderPath, *, locked: bool = False) -> WorkOrder:
     now = current()
-    found = read_id(path.work_order_id)
-    if found is None:
-        raise not_found()
-    return (lock if locked else find)(now.connection, now.actor.tenant_id, found)
+    seen = lock if locked else find
+    return seen(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
 
 
 def _pack(order: WorkOrder, path: PackPath) -> Pack:

@@ -13,13 +13,12 @@ from flask_openapi import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from service.api.access import access, public
-from service.api.answers import answer, etag, json_ready
+from service.api.access import EVERYBODY, OPERATORS, access, public
+from service.api.answers import answer, etag, json_ready, page_of
 from service.api.request_life import current, current_request_id, the_service
-from service.api.requests import wanted_version
+from service.api.requests import path_id, wanted_version
 from service.clock import now
 from service.errors import not_found
-from service.identifiers import read_id
 from service.people import access_tokens, firms, founding, members, signing_in
 from service.people.acting import in_tenant
 from service.people.limits import SIGN_IN_ELSEWHERE
@@ -57,7 +56,6 @@ from service.people.shapes import (
 api = APIBlueprint("people", __name__, url_prefix="/v1", abp_tags=[Tag(name="people and access")])
 
 DESK = ("web", "studio")
-EVERYBODY = ("web", "studio", "portal", "service")
 
 
 class PageQuery(BaseModel):
@@ -99,14 +97,6 @@ class TenantPath(BaseModel):
     """One firm."""
 
     tenant_id: str
-
-
-def the_id(given: str) -> UUID:
-    """The id in an address; what is no id is as little there as an unknown one."""
-    found = read_id(given)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def shown_once(body: BaseModel, secret: str, path: tuple[str, ...] = ()) -> Response:
@@ -282,7 +272,7 @@ def _state_cookie() -> str:
 
 
 @api.get("/roles", summary="Roles and capabilities", responses={200: RoleList})
-@access(None, audiences=(*DESK, "service"))
+@access(None, audiences=OPERATORS)
 def list_roles() -> Response:
     """Say which roles there are and what each may do."""
     known = the_roles()
@@ -303,24 +293,23 @@ def list_roles() -> Response:
 
 
 @api.get("/people", summary="Who belongs to the firm", responses={200: People})
-@access("people.read", audiences=(*DESK, "service"))
+@access("people.read", audiences=OPERATORS)
 def list_people(query: PageQuery) -> Response:
     """Give a page of the firm's people, those who are shut out too."""
     context = current()
     found = members.people_of(
         context.connection, context.actor, after=query.cursor, limit=query.limit + 1
     )
-    items = tuple(found[: query.limit])
-    more = len(found) > query.limit
-    return answer(People(items=items, next_cursor=items[-1].user_id if more else None))
+    shown, last = page_of(found, query.limit)
+    return answer(People(items=tuple(shown), next_cursor=None if last is None else last.user_id))
 
 
 @api.get("/people/<user_id>", summary="One person", responses={200: Person})
-@access("people.read", audiences=(*DESK, "service"))
+@access("people.read", audiences=OPERATORS)
 def show_person(path: PersonPath) -> Response:
     """Give one person of the firm."""
     context = current()
-    return answer(members.the_person(context.connection, context.actor, the_id(path.user_id)))
+    return answer(members.the_person(context.connection, context.actor, path_id(path.user_id)))
 
 
 @api.post("/people", summary="Invite somebody", responses={201: InvitationAnswer})
@@ -354,7 +343,7 @@ def change_person(path: PersonPath, body: PersonChange) -> Response:
         members.change_person(
             context.connection,
             context.actor,
-            the_id(path.user_id),
+            path_id(path.user_id),
             roles=body.roles,
             is_disabled=body.is_disabled,
             reason=body.reason,
@@ -377,7 +366,7 @@ def list_invitations() -> Response:
 def withdraw_invitation(path: InvitationPath) -> Response:
     """End an invitation before it is accepted."""
     context = current()
-    members.withdraw_invitation(context.connection, context.actor, the_id(path.invitation_id))
+    members.withdraw_invitation(context.connection, context.actor, path_id(path.invitation_id))
     return Response(status=204)
 
 
@@ -385,7 +374,7 @@ def withdraw_invitation(path: InvitationPath) -> Response:
 
 
 @api.get("/tokens", summary="Tokens and sessions that are alive", responses={200: AccessTokens})
-@access(None, audiences=(*DESK, "service"))
+@access(None, audiences=OPERATORS)
 def list_tokens() -> Response:
     """Give one's own tokens and sessions, or the firm's to who may."""
     context = current()
@@ -414,7 +403,7 @@ def create_token(body: NewAccessToken) -> Response:
 def end_token(path: TokenPath) -> Response:
     """End a token or session of one's own, or of the firm for who may."""
     context = current()
-    access_tokens.end_token(context.connection, context.actor, the_id(path.token_id))
+    access_tokens.end_token(context.connection, context.actor, path_id(path.token_id))
     return Response(status=204)
 
 
@@ -422,7 +411,7 @@ def end_token(path: TokenPath) -> Response:
 
 
 @api.get("/firm", summary="The firm's settings", responses={200: FirmAnswer})
-@access(None, audiences=(*DESK, "service"))
+@access(None, audiences=OPERATORS)
 def show_firm() -> Response:
     """Give the letterhead and what else the firm has decided."""
     context = current()
@@ -453,9 +442,8 @@ def change_firm(body: FirmChange) -> Response:
 def list_tenants(query: PageQuery) -> Response:
     """Give a page of all firms."""
     found = firms.tenants(current().connection, after=query.cursor, limit=query.limit + 1)
-    items = tuple(found[: query.limit])
-    more = len(found) > query.limit
-    return answer(Tenants(items=items, next_cursor=items[-1].tenant_id if more else None))
+    shown, last = page_of(found, query.limit)
+    return answer(Tenants(items=tuple(shown), next_cursor=None if last is None else last.tenant_id))
 
 
 @api.post("/studio/tenants", summary="Found a firm", responses={201: NewTenantAnswer})
@@ -494,7 +482,7 @@ def change_tenant(path: TenantPath, body: TenantChange) -> Response:
         firms.set_tenant_status(
             context.connection,
             context.actor,
-            the_id(path.tenant_id),
+            path_id(path.tenant_id),
             status=body.status,
             reason=body.reason,
         )
@@ -509,7 +497,7 @@ def change_user(path: PersonPath, body: UserChange) -> Response:
     firms.set_user_status(
         context.connection,
         context.actor,
-        the_id(path.user_id),
+        path_id(path.user_id),
         status=body.status,
         reason=body.reason,
     )

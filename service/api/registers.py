@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
 from pydantic import BaseModel
 
-from service.api.access import access
-from service.api.answers import answer, etag
+from service.api.access import OPERATORS, access
+from service.api.answers import answer, etag, page_of
 from service.api.request_life import current
-from service.api.requests import wanted_version
-from service.errors import ServiceError, not_found
-from service.identifiers import read_id
+from service.api.requests import cursor_id, path_id, wanted_version
+from service.errors import not_found
 from service.registers import changing, shapes
 from service.registers.records import (
     BANKS,
@@ -36,10 +33,9 @@ api = APIBlueprint(
     abp_security=[{"bearer": []}],
 )
 
-_AUDIENCES = ("web", "service", "studio")
-_may_read = access("masterdata.read", audiences=_AUDIENCES)
-_may_write = access("masterdata.write", audiences=_AUDIENCES)
-_may_approve = access("masterdata.approve", audiences=_AUDIENCES)
+_may_read = access("masterdata.read", audiences=OPERATORS)
+_may_write = access("masterdata.write", audiences=OPERATORS)
+_may_approve = access("masterdata.approve", audiences=OPERATORS)
 
 
 class BankPath(BaseModel):
@@ -70,7 +66,7 @@ class PropertyPath(BaseModel):
 @_may_read
 def list_banks(query: shapes.BankSearch) -> Response:
     """Find banks by part of their name or code."""
-    return _page(BANKS, query, {"is_verified": query.is_verified})
+    return _page(BANKS, query)
 
 
 @api.post("/banks", summary="Enter a bank", responses={201: shapes.Bank})
@@ -105,7 +101,7 @@ def approve_bank(path: BankPath) -> Response:
 @_may_read
 def list_branches(query: shapes.BranchSearch) -> Response:
     """Find branches by part of their name, bank, code or place."""
-    return _page(BRANCHES, query, {"is_verified": query.is_verified, "bank_id": query.bank_id})
+    return _page(BRANCHES, query)
 
 
 @api.post("/bank-branches", summary="Enter a branch", responses={201: shapes.Branch})
@@ -142,7 +138,7 @@ def approve_branch(path: BranchPath) -> Response:
 @_may_read
 def list_valuers(query: shapes.ValuerSearch) -> Response:
     """Find valuers by part of their name or registration."""
-    return _page(VALUERS, query, {"may_sign": query.may_sign})
+    return _page(VALUERS, query)
 
 
 @api.post("/valuers", summary="Enter a valuer", responses={201: shapes.Valuer})
@@ -170,7 +166,7 @@ def change_valuer(path: ValuerPath, body: shapes.ValuerChange) -> Response:
 @_may_read
 def list_properties(query: shapes.Search) -> Response:
     """Find properties by part of their label, address or survey numbers."""
-    return _page(PROPERTIES, query, {})
+    return _page(PROPERTIES, query)
 
 
 @api.post("/properties", summary="Enter a property", responses={201: shapes.Property})
@@ -196,37 +192,31 @@ def change_property(path: PropertyPath, body: shapes.PropertyChange) -> Response
     return _changed(PROPERTIES, path.property_id, body)
 
 
-def _page(register: Register, query: shapes.Search, equal: Mapping[str, Any]) -> Response:
+def _page(register: Register, query: shapes.Search) -> Response:
     now = current()
-    after = None
-    if query.cursor is not None and (after := read_id(query.cursor)) is None:
-        raise ServiceError(
-            400, "CURSOR_INVALID", "The cursor is none of ours", "Send next_cursor as it came."
-        )
     found = search(
         now.connection,
         register,
         now.actor.tenant_id,
         words=query.q,
-        equal={name: value for name, value in equal.items() if value is not None},
-        after=after,
+        # What a register's own search has beside them are columns.
+        equal=query.model_dump(exclude=set(shapes.Search.model_fields), exclude_none=True),
+        after=cursor_id(query.cursor),
         limit=query.limit + 1,
     )
-    page = found[: query.limit]
-    more = len(found) > query.limit
+    page, last = page_of(found, query.limit)
     return answer(
         {
             "items": [_shown(register, one) for one in page],
-            "next_cursor": page[-1][register.key] if more else None,
+            "next_cursor": None if last is None else last[register.key],
         }
     )
 
 
-def _entry(register: Register, text: str) -> Response:
+def _entry(register: Register, written_id: str) -> Response:
     now = current()
-    entry_id = read_id(text)
-    found = entry_id and find(now.connection, register, now.actor.tenant_id, entry_id)
-    if not found:
+    found = find(now.connection, register, now.actor.tenant_id, path_id(written_id))
+    if found is None:
         raise not_found()
     return answer(_shown(register, found), headers=etag(found["version"]))
 
@@ -237,23 +227,24 @@ def _created(register: Register, body: BaseModel) -> Response:
     return answer(_shown(register, made), 201, etag(made["version"]))
 
 
-def _changed(register: Register, text: str, body: BaseModel) -> Response:
+def _changed(register: Register, written_id: str, body: BaseModel) -> Response:
     now = current()
-    if (entry_id := read_id(text)) is None:
-        raise not_found()
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     made = changing.change(
-        now.connection, now.actor, register, entry_id, changes, version=wanted_version(request)
+        now.connection,
+        now.actor,
+        register,
+        path_id(written_id),
+        changes,
+        version=wanted_version(request),
     )
     return answer(_shown(register, made), headers=etag(made["version"]))
 
 
-def _approved(register: Register, text: str) -> Response:
+def _approved(register: Register, written_id: str) -> Response:
     now = current()
-    if (entry_id := read_id(text)) is None:
-        raise not_found()
     made = changing.approve(
-        now.connection, now.actor, register, entry_id, version=wanted_version(request)
+        now.connection, now.actor, register, path_id(written_id), version=wanted_version(request)
     )
     return answer(_shown(register, made), headers=etag(made["version"]))
 

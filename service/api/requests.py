@@ -1,15 +1,17 @@
-"""Reads what a request brings: exact JSON, the version it was made for, the key it repeats under."""
+"""Reads what a request brings: exact JSON, ids, the version it is for, the key it repeats under."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from typing import Any
+from uuid import UUID
 
 from flask import Request
 
 from contracts.exact_json import read_json
-from service.errors import FieldError, ServiceError
+from service.errors import FieldError, ServiceError, invalid, not_found
+from service.identifiers import read_id
 
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -80,6 +82,39 @@ def _not_json(fields: tuple[FieldError, ...]) -> ServiceError:
         "The body is no JSON text that can be read",
         fields[0].message,
         fields=fields,
+    )
+
+
+def path_id(written: str) -> UUID:
+    """The id in an address.
+
+    Raises:
+        ServiceError: 404; what is no id is as little there as an unknown one.
+    """
+    found = read_id(written)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def cursor_id(cursor: str | None) -> UUID | None:
+    """The id that a page of a list follows; None for the first page.
+
+    Raises:
+        ServiceError: 400, the cursor is no id.
+    """
+    if cursor is None:
+        return None
+    found = read_id(cursor)
+    if found is None:
+        raise cursor_invalid()
+    return found
+
+
+def cursor_invalid() -> ServiceError:
+    """The refusal of a cursor that no answer gave."""
+    return invalid(
+        "CURSOR_INVALID", "The cursor is none of ours", "Send next_cursor as it was answered."
     )
 
 

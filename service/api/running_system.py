@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, current_app
 from flask_openapi import APIBlueprint, Tag
 
-from service.api.access import access, public
+from service.api.access import OPERATORS, access, public
 from service.api.answers import answer
 from service.api.description import describe
 from service.api.request_life import the_service
@@ -61,7 +61,7 @@ def meta() -> Response:
 
 
 @api.get("/metrics", summary="Metrics in Prometheus' text form")
-@access("metrics.read", audiences=("web", "studio", "service"))
+@access("metrics.read", audiences=OPERATORS)
 def metrics() -> Response:
     """Counts of requests, age of the outbox, lag of the queue, outcomes of jobs."""
     return Response(

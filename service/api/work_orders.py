@@ -10,12 +10,11 @@ from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
 
 from factory.bundle import read_chunks
-from service.api.access import access
+from service.api.access import EVERYBODY, OPERATORS, access
 from service.api.answers import answer, etag
 from service.api.request_life import current
-from service.api.requests import wanted_version
-from service.errors import forbidden, not_found
-from service.identifiers import read_id
+from service.api.requests import path_id, wanted_version
+from service.errors import forbidden
 from service.workorders import (
     bundles,
     changing,
@@ -50,16 +49,10 @@ from service.workorders.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
-    from uuid import UUID
 
 api = APIBlueprint(
     "work_orders", __name__, url_prefix="/v1/repogen", abp_tags=[Tag(name="work orders")]
 )
-
-#: Whoever does a firm's work: its people, its programs, and the studio in its name.
-OPERATORS = ("web", "service", "studio")
-#: Those, and whoever asked for the work.
-EVERYBODY = (*OPERATORS, "portal")
 
 
 @api.post("/work-orders", summary="Create a work order", responses={201: WorkOrderEntry})
@@ -91,7 +84,7 @@ def list_work_orders(query: ListQuery) -> Response:
 def show_work_order(path: WorkOrderPath) -> Response:
     """Its readiness is of this moment, its figures are those of the latest snapshot."""
     now = current()
-    detail = reading.detail_of(now.connection, now.actor, _id(path))
+    detail = reading.detail_of(now.connection, now.actor, path_id(path.work_order_id))
     return answer(detail, headers=etag(detail.work_order.version))
 
 
@@ -105,7 +98,7 @@ def change_work_order(path: WorkOrderPath, body: WorkOrderSettings) -> Response:
     """Only what is sent is changed; null clears. A stated parameter is altered with a reason."""
     now = current()
     order = changing.change_settings(
-        now.connection, now.actor, _id(path), body, wanted=wanted_version(request)
+        now.connection, now.actor, path_id(path.work_order_id), body, wanted=wanted_version(request)
     )
     return answer(reading.entry_of(order), headers=etag(order.version))
 
@@ -125,7 +118,7 @@ def change_contract(path: WorkOrderPath, body: ContractPatch) -> Response:
     made = changing.change_contract(
         now.connection,
         now.actor,
-        _id(path),
+        path_id(path.work_order_id),
         body.patch,
         ruleset=body.ruleset_version,
         reason=body.reason,
@@ -160,7 +153,7 @@ def change_status(path: WorkOrderPath, body: StatusWish) -> Response:
     moved = moving.move(
         now.connection,
         now.actor,
-        _id(path),
+        path_id(path.work_order_id),
         body.status,
         note=body.note,
         wanted=wanted_version(request),
@@ -183,7 +176,7 @@ def change_status(path: WorkOrderPath, body: StatusWish) -> Response:
 def list_comments(path: WorkOrderPath) -> Response:
     """The latest first; changes of state are among them."""
     now = current()
-    order = records.find(now.connection, now.actor.tenant_id, _id(path))
+    order = records.find(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
     items = commenting.comments_of(now.connection, order.tenant_id, order.work_order_id)
     return answer(CommentList(items=items))
 
@@ -197,7 +190,9 @@ def list_comments(path: WorkOrderPath) -> Response:
 def write_comment(path: WorkOrderPath, body: NewComment) -> Response:
     """Every state allows it; a comment is never changed."""
     now = current()
-    return answer(commenting.comment(now.connection, now.actor, _id(path), body), 201)
+    return answer(
+        commenting.comment(now.connection, now.actor, path_id(path.work_order_id), body), 201
+    )
 
 
 @api.get(
@@ -209,7 +204,11 @@ def write_comment(path: WorkOrderPath, body: NewComment) -> Response:
 def export_work_order(path: WorkOrderPath, query: SnapshotQuery) -> Response:
     """Evidence is what it was when the snapshot was taken, whatever became of it."""
     now = current()
-    return answer(exporting.export(now.connection, now.actor, _id(path), query.snapshot_version))
+    return answer(
+        exporting.export(
+            now.connection, now.actor, path_id(path.work_order_id), query.snapshot_version
+        )
+    )
 
 
 @api.get(
@@ -226,7 +225,7 @@ def export_bundle(path: WorkOrderPath, query: SnapshotQuery) -> Response:
     A bundle with identity papers or confidential files needs evidence.sensitive as well.
     """
     now = current()
-    order = records.find(now.connection, now.actor.tenant_id, _id(path))
+    order = records.find(now.connection, now.actor.tenant_id, path_id(path.work_order_id))
     version = query.snapshot_version or order.snapshot_version
     stored = bundles.read_bundle(now.connection, order.tenant_id, order.work_order_id, version)
     if stored.is_sensitive and not now.actor.may("evidence.sensitive"):
@@ -255,10 +254,3 @@ def export_bundle(path: WorkOrderPath, query: SnapshotQuery) -> Response:
 def _sent(file: BufferedReader) -> Iterator[bytes]:
     with file:
         yield from map(bytes, read_chunks(file))
-
-
-def _id(path: WorkOrderPath) -> UUID:
-    found = read_id(path.work_order_id)
-    if found is None:
-        raise not_found()
-    return found

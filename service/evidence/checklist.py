@@ -97,7 +97,7 @@ def choose(
         connection,
         actor,
         "workorder:profile:chosen",
-        subject=("workorder", work_order_id),
+        subject=("work_order", work_order_id),
         work_order_id=work_order_id,
         before={"profile": order.profile},
         after={"profile": profile_id},

@@ -16,6 +16,7 @@ from service.identifiers import new_id
 from service.workorders import evaluating
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
@@ -116,11 +117,15 @@ def change(
         evidence = one.evidence_item_id or (old and old.evidence_item_id)
         if evidence not in items:
             raise not_found()
-        _write(connection, actor, work_order_id, number, one, old)
-        there = {
-            row.field_evidence_link_id: row
-            for row in records.field_links(connection, actor.tenant_id, work_order_id)
-        }
+        twin = _linked(there, one.field_key or (old and old.field_key), evidence)
+        if twin is not None and twin is not old:
+            raise conflict(
+                "LINK_EXISTS",
+                "The fact is linked to this evidence already",
+                f"links.{number} would be there twice. Take one of the two away.",
+            )
+        written = _write(connection, actor, work_order_id, number, one, old)
+        there[written.field_evidence_link_id] = written
     if len(there) > limits().field_links_per_work_order:
         raise conflict(
             "TOO_MANY_LINKS",
@@ -130,11 +135,17 @@ def change(
     return evaluating.recheck(connection, actor, work_order_id)
 
 
-def _found(there: dict[UUID, Row[Any]], one: FieldLinkChange) -> Row[Any] | None:
+def _found(there: Mapping[UUID, Row[Any]], one: FieldLinkChange) -> Row[Any] | None:
     if one.id is not None:
         return there.get(one.id)
+    return _linked(there, one.field_key, one.evidence_item_id)
+
+
+def _linked(
+    there: Mapping[UUID, Row[Any]], field_key: str | None, evidence_item_id: UUID | None
+) -> Row[Any] | None:
     for row in there.values():
-        if (row.field_key, row.evidence_item_id) == (one.field_key, one.evidence_item_id):
+        if (row.field_key, row.evidence_item_id) == (field_key, evidence_item_id):
             return row
     return None
 
@@ -146,7 +157,7 @@ def _write(
     number: int,
     one: FieldLinkChange,
     old: Row[Any] | None,
-) -> None:
+) -> Row[Any]:
     names = ("field_key", "evidence_item_id", "confidence", "note")
     before = None if old is None else {name: getattr(old, name) for name in names}
     said = {name: getattr(one, name) for name in names if name in one.model_fields_set}
@@ -154,10 +165,10 @@ def _write(
         if said.get(name, ...) is None:
             raise _wrong(number, name, "A link always has a field and a piece of evidence.")
     values = {**dict.fromkeys(names), **(before or {}), **said}
-    if before == values:
-        return
+    if old is not None and before == values:
+        return old
     link_id = new_id() if old is None else old.field_evidence_link_id
-    records.write_link(
+    written = records.write_link(
         connection,
         actor.tenant_id,
         {
@@ -173,11 +184,12 @@ def _write(
         connection,
         actor,
         "evidence:fieldlink:added" if old is None else "evidence:fieldlink:changed",
-        subject=("fieldlink", link_id),
+        subject=("field_link", link_id),
         work_order_id=work_order_id,
         before=before,
         after=values,
     )
+    return written
 
 
 def _remove(connection: Connection, actor: Actor, work_order_id: UUID, old: Row[Any]) -> None:
@@ -186,7 +198,7 @@ def _remove(connection: Connection, actor: Actor, work_order_id: UUID, old: Row[
         connection,
         actor,
         "evidence:fieldlink:removed",
-        subject=("fieldlink", old.field_evidence_link_id),
+        subject=("field_link", old.field_evidence_link_id),
         work_order_id=work_order_id,
         before={"field_key": old.field_key, "evidence_item_id": old.evidence_item_id},
     )

@@ -160,7 +160,7 @@ def put_in_order(
         connection,
         actor,
         "evidence:annexures:ordered",
-        subject=("workorder", work_order_id),
+        subject=("work_order", work_order_id),
         work_order_id=work_order_id,
         before={"annexure_order": {key: before[key] for key in changed}},
         after={"annexure_order": changed},

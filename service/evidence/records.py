@@ -131,11 +131,13 @@ _PUT_LINK = text(
     "insert into field_evidence_links (tenant_id, field_evidence_link_id, work_order_id, field_key,"
     " evidence_item_id, confidence, note, created_by, created_at) values (:tenant, :link_id,"
     " :work_order_id, :field_key, :evidence_item_id, :confidence, :note, :created_by, :now)"
+    " returning field_evidence_link_id, field_key, evidence_item_id, confidence, note"
 )
 _CHANGE_LINK = text(
     "update field_evidence_links set field_key = :field_key, evidence_item_id = :evidence_item_id,"
     " confidence = :confidence, note = :note"
     " where tenant_id = :tenant and field_evidence_link_id = :link_id"
+    " returning field_evidence_link_id, field_key, evidence_item_id, confidence, note"
 )
 _DROP_LINK = text(
     "delete from field_evidence_links where tenant_id = :tenant"
@@ -300,9 +302,11 @@ def field_links(connection: Connection, tenant_id: UUID, work_order_id: UUID) ->
 
 def write_link(
     connection: Connection, tenant_id: UUID, values: Mapping[str, Any], *, is_new: bool
-) -> None:
-    """Insert a link or write it anew."""
-    connection.execute(_PUT_LINK if is_new else _CHANGE_LINK, {**values, "tenant": tenant_id})
+) -> Row[Any]:
+    """Insert a link or write it anew; what it is then, without what only lists show."""
+    return connection.execute(
+        _PUT_LINK if is_new else _CHANGE_LINK, {**values, "tenant": tenant_id}
+    ).one()
 
 
 def drop_link(connection: Connection, tenant_id: UUID, link_id: UUID) -> None:

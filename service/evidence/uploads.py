@@ -299,12 +299,8 @@ def _write_pending(
     sha256: str | None,
 ) -> UUID:
     document_id = new_id()
-    values: dict[str, Any] = said.model_dump(
-        include={
-            "work_order_id", "classification", "sensitivity", "source", "captured_at",
-            "taken_on_site", "remarks",
-        }
-    )  # fmt: skip
+    # Tags are given later, all but the purpose.
+    values: dict[str, Any] = said.model_dump(include=set(records.DESCRIPTION) - {"tags"})
     records.insert_document(
         connection,
         actor.tenant_id,

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from service.audit.events import record
+from service.errors import conflict
+from service.jobs.retrying import retry
 from service.packs import records
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from service.actor import Actor
     from service.jobs.job import Operation
     from service.packs.records import Pack
 
@@ -48,6 +51,32 @@ def fail_pack(connection: Connection, operation: Operation) -> None:
     )
     for told in ON_PACK_FAILED:
         told(connection, pack)
+
+
+def start_again(connection: Connection, actor: Actor, pack: Pack) -> None:
+    """Have every job of a current pack that was given up start again.
+
+    Args:
+        connection: the operator's transaction, in which the work order is locked.
+        actor: the operator.
+        pack: whose jobs.
+
+    Raises:
+        ServiceError: 409 PACK_NOT_FAILED, there is nothing to start again.
+    """
+    jobs = records.operations_of(connection, pack.tenant_id, [pack.pack_id])
+    dead = [one for one in jobs if one.status == "dead"]
+    if not pack.is_current or not dead:
+        raise conflict(
+            "PACK_NOT_FAILED",
+            "There is nothing to start again",
+            f"Version {pack.version} is {pack.status}, and no job of it was given up."
+            if pack.is_current
+            else f"Version {pack.version} is {pack.status}; only the current pack is made.",
+            pack_status=pack.status,
+        )
+    for one in dead:
+        retry(connection, actor, one.operation_id)
 
 
 def resume_pack(connection: Connection, operation: Operation) -> None:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-
+from service.audit.history import events
 from service.web.printed import word, words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from service.workorders.records import WorkOrder
 
-#: More is in the register of audit events; a page shows the latest.
+#: A page shows the latest; all of it is in the audit.
 _MOST = 100
 _MOST_FIELDS = 4
-
-_EVENTS = text(
-    "select e.at, e.action, e.actor_kind, e.reason, u.name, d.details from audit_events e"
-    " left join users u on u.user_id = e.actor_id"
-    " left join audit_details d on d.tenant_id = e.tenant_id and d.event_id = e.event_id"
-    " where e.tenant_id = :tenant and e.work_order_id = :id"
-    " order by e.at desc, e.event_id desc limit :most"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +33,20 @@ class Happening:
 
 def history_of(connection: Connection, order: WorkOrder) -> tuple[Happening, ...]:
     """What was done to a work order, the latest first."""
-    values = {"tenant": order.tenant_id, "id": order.work_order_id, "most": _MOST}
+    latest = events(connection, order.tenant_id, {"work_order": order.work_order_id}, limit=_MOST)
     return tuple(
         Happening(
-            at=row.at,
-            by=row.name or word(row.actor_kind, "actor_kind"),
-            what=told(row.action, json.loads(row.details) if row.details else {}),
-            reason=row.reason,
+            at=one.at,
+            by=one.actor.name or word(one.actor.kind, "actor_kind"),
+            what=told(one.action, one.before or {}, one.after or {}),
+            reason=one.reason,
         )
-        for row in connection.execute(_EVENTS, values)
+        for one in latest.items
     )
 
 
-def told(action: str, details: dict[str, Any]) -> str:
+def told(action: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """An action in words, with what changed where that can be said shortly."""
-    before, after = details.get("before") or {}, details.get("after") or {}
     said = str(words()["action"].get(action, action.replace(":", " ").replace("_", " ")))
     if action == "workorder:status:changed":
         old, new = before.get("status"), after.get("status")
@@ -64,9 +54,9 @@ def told(action: str, details: dict[str, Any]) -> str:
     if action == "workorder:contract:changed":
         fields = sorted({*before, *after} - {"snapshot_version"})
         return f"{said}: {_listed(fields)}" if fields else said
-    if isinstance(after, dict) and "version" in after and action.startswith("pack:"):
+    if "version" in after and action.startswith("pack:"):
         return f"{said}, version {after['version']}"
-    if isinstance(after, dict) and "key" in after:
+    if "key" in after:
         return f"{said} {after['key']}"
     return said
 

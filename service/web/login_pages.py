@@ -15,6 +15,7 @@ from service.people.signing_in import (
     end_session,
     log_in,
     session_cookie,
+    session_cookie_of,
 )
 from service.web.blueprint import desk
 from service.web.rendering import page
@@ -62,15 +63,7 @@ def log_in_action() -> Response:
         response.headers.extend(dict(error.headers))
         return response
     response = _see(target or url_for("desk.queue"))
-    response.set_cookie(
-        cookie_name(service),
-        made.token,
-        expires=made.expires_at,
-        secure=service.settings.public_url.startswith("https:"),
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
+    response.set_cookie(**session_cookie_of(service, made))
     return response
 
 

@@ -21,6 +21,7 @@ from contracts.contract import AcceptedFinding
 from service.api.access import access
 from service.api.failures import validation_failed
 from service.api.request_life import RequestContext, current
+from service.api.requests import path_id
 from service.errors import FieldError, ServiceError, conflict, invalid, not_found
 from service.evidence import field_links, items, uploads
 from service.evidence import records as evidence_records
@@ -36,10 +37,8 @@ from service.evidence.shapes import (
     FieldLinkChange,
     FieldLinkChanges,
 )
-from service.identifiers import read_id
-from service.jobs.retrying import retry
 from service.objects import storage
-from service.packs import downloading, sign_off
+from service.packs import downloading, failing, sign_off
 from service.packs import records as pack_records
 from service.web.blueprint import desk
 from service.web.facts import read_typed
@@ -64,7 +63,9 @@ _KINDS = frozenset({"bundle", "docx", "pdf"})
 def work_order(work_order_id: str) -> Response:
     """The whole page."""
     done = words()["done"].get(request.args.get("done", ""), "")
-    return _page(current(), _known(work_order_id), done=done, saved_group=request.args.get("group"))
+    return _page(
+        current(), path_id(work_order_id), done=done, saved_group=request.args.get("group")
+    )
 
 
 @desk.get("/desk/work-orders/<work_order_id>/pack")
@@ -72,7 +73,7 @@ def work_order(work_order_id: str) -> Response:
 def pack_progress(work_order_id: str) -> Response:
     """How far the report is; when it is no longer being made, everything that says so."""
     now = current()
-    found = _known(work_order_id)
+    found = path_id(work_order_id)
     order = find(now.connection, now.actor.tenant_id, found)
     view = pack_view(now.connection, now.actor, order)
     pack = view["pack"]
@@ -90,7 +91,7 @@ def pack_progress(work_order_id: str) -> Response:
 def save_facts(work_order_id: str) -> Response:
     """Take what was typed into one group of the facts."""
     now = current()
-    found = _known(work_order_id)
+    found = path_id(work_order_id)
     typed = request.form.to_dict()
     group, reason = typed.get("group", ""), typed.get("reason", "").strip()
     order = find(now.connection, now.actor.tenant_id, found)
@@ -218,16 +219,11 @@ def retry_pack(work_order_id: str) -> Response:
     def again(now: RequestContext, found: UUID) -> None:
         order = lock(now.connection, now.actor.tenant_id, found)
         pack = pack_records.current_pack(now.connection, order.tenant_id, found)
-        jobs = (
-            pack_records.operations_of(now.connection, order.tenant_id, [pack.pack_id])
-            if pack
-            else []
-        )
-        dead = [one for one in jobs if one.status == "dead"]
-        if not dead:
-            raise conflict("PACK_NOT_FAILED", "There is nothing to start again")
-        for one in dead:
-            retry(now.connection, now.actor, one.operation_id)
+        if pack is None:
+            raise conflict(
+                "PACK_NOT_FAILED", "There is nothing to start again", "No report stands at present."
+            )
+        failing.start_again(now.connection, now.actor, pack)
 
     return _acting(work_order_id, again, "retried", "pack")
 
@@ -237,7 +233,7 @@ def retry_pack(work_order_id: str) -> Response:
 def download(work_order_id: str, version: int, kind: str) -> Response:
     """A file of a report."""
     now = current()
-    found = _known(work_order_id)
+    found = path_id(work_order_id)
     order = find(now.connection, now.actor.tenant_id, found)
     pack = pack_records.pack_of_version(now.connection, order.tenant_id, found, version)
     if pack is None or kind not in _KINDS:
@@ -262,7 +258,7 @@ def upload(work_order_id: str) -> Response:
     The script sends one file at a time and is answered in JSON; a form without it sends several.
     """
     now = current()
-    found = _known(work_order_id)
+    found = path_id(work_order_id)
     find(now.connection, now.actor.tenant_id, found)
     refused: list[FieldError] = []
     taken = 0
@@ -374,7 +370,7 @@ def remove_evidence(work_order_id: str, item_id: str) -> Response:
 
     def remove(now: RequestContext, found: UUID) -> None:
         reason = _shaped(Ending, {"reason": request.form.get("reason", "")}).reason
-        items.take_out(now.connection, now.actor, found, _known(item_id), reason, None)
+        items.take_out(now.connection, now.actor, found, path_id(item_id), reason, None)
 
     return _acting(work_order_id, remove, "removed", "evidence")
 
@@ -399,7 +395,7 @@ def unlink(work_order_id: str, link_id: str) -> Response:
     """Take a link away."""
 
     def take_away(now: RequestContext, found: UUID) -> None:
-        one = FieldLinkChange(id=_known(link_id), remove=True)
+        one = FieldLinkChange(id=path_id(link_id), remove=True)
         field_links.change(now.connection, now.actor, found, FieldLinkChanges(links=(one,)), None)
 
     return _acting(work_order_id, take_away, "unlinked", "links")
@@ -410,7 +406,7 @@ def _acting(
 ) -> Response:
     """Do something with a work order and show what has become of it, or why it was refused."""
     now = current()
-    found = _known(work_order_id)
+    found = path_id(work_order_id)
     try:
         with now.connection.begin_nested():
             action(now, found)
@@ -455,13 +451,6 @@ def _back(work_order_id: UUID, done: str, anchor: str, **more: Any) -> Response:
     return response
 
 
-def _known(text: str) -> UUID:
-    found = read_id(text)
-    if found is None:
-        raise not_found()
-    return found
-
-
 def _version(form: Mapping[str, str]) -> int | None:
     text = form.get("version", "")
     return int(text) if text.isdigit() and len(text) < 18 else None
@@ -480,7 +469,7 @@ def _shaped(shape: type[Shape], values: Mapping[str, Any]) -> Shape:
 
 def _item(now: RequestContext, work_order_id: str, item_id: str) -> Any:
     """A piece of evidence of the work order with its document's columns."""
-    wanted, found = _known(item_id), _known(work_order_id)
+    wanted, found = path_id(item_id), path_id(work_order_id)
     rows = evidence_records.evidence_items(now.connection, now.actor.tenant_id, found)
     item = next((row for row in rows if row.evidence_item_id == wanted), None)
     if item is None or item.document_id is None:

@@ -428,7 +428,7 @@ _KNOWN_PARTS = text(
 # One statement writes all of a snapshot. The parts go in one order, so that two transactions with
 # the same new texts wait for each other in turn.
 _TAKE = text(
-    "with parts as ("
+    "with parts as ("  # noqa: S608 - _SAVE is a constant
     " insert into bundle_parts (tenant_id, sha256, content)"
     " select :tenant_id, sha256, content"
     " from unnest(cast(:digests as text[]), cast(:contents as bytea[])) as new (sha256, content)"

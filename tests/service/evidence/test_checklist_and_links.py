@@ -182,6 +182,29 @@ def test_a_link_is_changed_by_its_field_or_by_its_id_and_taken_away(desk):
     assert links(desk, order, {"id": UNKNOWN, "remove": True}).status_code == 200
 
 
+def test_a_link_never_becomes_one_that_is_there_already(desk):
+    order = desk.work_order()
+    piece = piece_of(desk, order)
+    first, second = links(
+        desk,
+        order,
+        {"field_key": "property.address", "evidence_item_id": piece},
+        {"field_key": "property.land_area", "evidence_item_id": piece},
+    ).get_json()["links"]
+    answer = links(desk, order, {"id": first["id"], "field_key": "property.land_area"})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "LINK_EXISTS")
+    assert links(desk, order) == [first, second]
+    # In the room that another change makes it may.
+    (left,) = links(
+        desk,
+        order,
+        {"id": second["id"], "remove": True},
+        {"id": first["id"], "field_key": "property.land_area"},
+    ).get_json()["links"]
+    assert left == first | {"field_key": "property.land_area"}
+
+
 @pytest.mark.parametrize(
     ("confidence", "status"),
     [

@@ -109,7 +109,10 @@ def test_a_change_for_an_older_version_is_refused_and_tells_the_newer(
     )
 
     assert refused.status_code == 412
-    assert (refused.get_json()["code"], refused.get_json()["current_version"]) == ("VERSION_CONFLICT", 2)
+    assert (refused.get_json()["code"], refused.get_json()["current_version"]) == (
+        "VERSION_CONFLICT",
+        2,
+    )
     assert owner.get(address).get_json()["version"] == 2
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.bootstrap import make_service
 from service.database.connections import make_engine, transaction
 from service.identifiers import new_id
 from tests.service.tenancy.specimen_rows import insert_specimen
@@ -89,6 +92,14 @@ def test_a_connection_returned_to_the_pool_is_nobody(database: Any, tenants: lis
         assert connection.scalar(text("select pg_backend_pid()")) == first
         assert connection.scalar(text("select current_user")) == "zen_api"
         assert not connection.scalar(text("select current_setting('app.tenant_id', true)"))
+    engine.dispose()
+
+
+def test_a_process_holds_no_more_connections_than_its_setting(settings: Any) -> None:
+    engine = make_service(replace(settings, database_connections=2), "api").engine
+    engine.pool._timeout = 0  # type: ignore[attr-defined]  # nobody waits ten seconds here
+    with engine.connect(), engine.connect(), pytest.raises(PoolTimeout):
+        engine.connect()
     engine.dispose()
 
 

@@ -29,7 +29,7 @@ TERMS = {
     "pack_status": PackStatus,
     "artifact": ArtifactKind,
 }
-ACTION = re.compile(r'"((?:workorder|evidence|document|pack|privacy|job):[a-z_]+:[a-z_]+)"')
+ACTION = re.compile(r'"((?:workorder|evidence|document|pack|privacy|job|audit):[a-z_]+:[a-z_]+)"')
 
 
 def test_every_term_has_a_word_and_no_word_is_for_nothing():
@@ -57,21 +57,23 @@ def test_a_change_of_state_and_of_facts_is_told_with_what_changed():
     assert (
         told(
             "workorder:status:changed",
-            {"before": {"status": "DRAFT"}, "after": {"status": "DATA_PENDING"}},
+            {"status": "DRAFT"},
+            {"status": "DATA_PENDING"},
         )
         == "moved it from draft to data pending"
     )
     assert (
         told(
             "workorder:contract:changed",
-            {"after": {"party.owner_name": '"x"', "snapshot_version": "4"}},
+            {},
+            {"party.owner_name": '"x"', "snapshot_version": "4"},
         )
         == "changed facts: owner name"
     )
 
 
 def test_an_unknown_action_is_told_by_its_own_name():
-    assert told("later:thing:done_well", {}) == "later thing done well"
+    assert told("later:thing:done_well", {}, {}) == "later thing done well"
 
 
 def test_amounts_change_their_unit_where_people_do():

@@ -46,7 +46,12 @@ def make_service(settings: Settings, login: Literal["api", "jobs"]) -> Service:
     """
     url = settings.database_url if login == "api" else settings.jobs_database_url
     # No more than the setting says: whoever runs PostgreSQL counts on it.
-    engine = make_engine(url, pool_size=settings.database_connections, overflow=0)
+    engine = make_engine(
+        url,
+        pool_size=settings.database_connections,
+        overflow=0,
+        statement_seconds=settings.statement_seconds,
+    )
     check_database(engine, "zen_login" if login == "api" else "zen_system")
     library = shared_library()
     if library.problems:

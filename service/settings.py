@@ -46,6 +46,7 @@ class Settings:
     web_threads: int
     workers: int
     database_connections: int
+    statement_seconds: int
     pdf: Literal["auto", "on", "off"]
     log_format: Literal["console", "json"]
     debug: bool
@@ -368,6 +369,13 @@ VARIABLES = (
         _whole(2, 200),
         "20",
         "how many connections one process may hold; more than a web process has threads",
+    ),
+    Variable(
+        "ZENOPS_STATEMENT_SECONDS",
+        "statement_seconds",
+        _whole(1, 600),
+        "30",
+        "how long a statement may take; a server silent for a quarter longer is given up",
     ),
     Variable(
         "ZENOPS_PDF",

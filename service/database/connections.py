@@ -3,22 +3,31 @@
 The login roles may do nothing by themselves. Each transaction becomes the role of its audience and
 says for which tenant and person it acts; both end with the transaction, so a pooled connection
 carries nothing from one request to the next.
+
+Nothing waits for ever. The server ends a statement, a wait for a lock and an idle transaction; the
+client gives a server up that does not answer, because whatever lies between them may keep a
+connection open and swallow what is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from sqlalchemy import create_engine, text
+import psycopg
+from sqlalchemy import create_engine, event, make_url, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
+    from psycopg.abc import PQGen
     from sqlalchemy import Connection, Engine
 
-Role = Literal["zen_login", "zen_web", "zen_studio", "zen_portal", "zen_worker", "zen_system"]
+Answer = TypeVar("Answer")
+Role = Literal[
+    "zen_login", "zen_web", "zen_studio", "zen_portal", "zen_worker", "zen_system", "zen_billing"
+]
 
 _BECOME = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
@@ -26,15 +35,72 @@ _BECOME = text(
 )
 
 
-def make_engine(url: str, *, pool_size: int = 8, overflow: int = 8) -> Engine:
+#: How much longer than the server grants a statement its answer is waited for: the server says
+#: first that it took too long, if it says anything.
+PATIENCE = 1.25
+#: A connection that lay idle is tried by the system, and one whose packets nobody acknowledges is
+#: ended, on both sides; without this it takes hours.
+_TRIED_AFTER_S, _TRIED_EACH_S, _TRIED_TIMES, _UNACKNOWLEDGED_MS = 30, 10, 3, 30_000
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that is closed when the server has not answered for so many seconds."""
+
+    patience = 30 * PATIENCE
+
+    def wait(
+        self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None
+    ) -> Answer:
+        """What the server answers.
+
+        Raises:
+            psycopg.OperationalError: it does not; the connection is closed.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - of the driver there is no public one
+            # An answer that comes after this one belongs to nothing.
+            self.close()
+        raise psycopg.OperationalError(f"PostgreSQL has not answered for {self.patience:g} seconds")
+
+
+def connection_options(statement_seconds: int) -> dict[str, Any]:
+    """What a connection is opened with, so that neither side waits for ever for the other."""
+    server = {
+        # A statement that a person waits for has its time; an idle transaction never lingers.
+        "statement_timeout": statement_seconds * 1000,
+        "lock_timeout": statement_seconds * 500,
+        "idle_in_transaction_session_timeout": statement_seconds * 2000,
+        "tcp_keepalives_idle": _TRIED_AFTER_S,
+        "tcp_keepalives_interval": _TRIED_EACH_S,
+        "tcp_keepalives_count": _TRIED_TIMES,
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+        "timezone": "UTC",
+    }
+    return {
+        "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
+        "connect_timeout": min(5, statement_seconds),
+        "keepalives_idle": _TRIED_AFTER_S,
+        "keepalives_interval": _TRIED_EACH_S,
+        "keepalives_count": _TRIED_TIMES,
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+    }
+
+
+def make_engine(
+    url: str, *, pool_size: int = 8, overflow: int = 8, statement_seconds: int = 30
+) -> Engine:
     """An engine for one of the login roles; connections are opened when first needed.
 
     Args:
         url: SQLAlchemy's address of the database, with the driver psycopg.
         pool_size: how many connections are kept.
         overflow: how many more may be opened for a while.
+        statement_seconds: what a statement may take.
     """
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=overflow,
@@ -42,13 +108,27 @@ def make_engine(url: str, *, pool_size: int = 8, overflow: int = 8) -> Engine:
         pool_timeout=10,
         # What people entered does not stand in an error's message.
         hide_parameters=True,
-        # A statement that a person waits for has 30 seconds; an idle transaction never lingers.
-        connect_args={
-            "options": "-c statement_timeout=30000 -c lock_timeout=15000"
-            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
-            "connect_timeout": 5,
-        },
+        connect_args=connection_options(statement_seconds),
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: Any, __: Any, arguments: Any, options: Any) -> PatientConnection:
+        return _connect(*arguments, statement_seconds=statement_seconds, **options)
+
+    return engine
+
+
+def connect_plainly(url: str, *, statement_seconds: int) -> PatientConnection:
+    """A connection of its own, which commits each statement, for what no pool is good for."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    options = connection_options(statement_seconds)
+    return _connect(plain, autocommit=True, statement_seconds=statement_seconds, **options)
+
+
+def _connect(*arguments: Any, statement_seconds: int, **options: Any) -> PatientConnection:
+    connection = PatientConnection.connect(*arguments, **options)
+    connection.patience = statement_seconds * PATIENCE
+    return connection
 
 
 def become(

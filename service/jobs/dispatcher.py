@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import make_url
 
-from service.database.connections import transaction
+from service.database.connections import connect_plainly, transaction
 from service.jobs import loops
 from service.jobs.crashpoints import crashpoint
 from service.jobs.outgoing import mark_due, unmark
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from rq import Queue
 
     from service.bootstrap import Service
+    from service.settings import Settings
 
 CHANNEL = "zenops_operations"
 #: More than this never waits in the queue: what is there cannot be taken back, or be put in order.
@@ -44,7 +44,7 @@ def run_dispatcher(service: Service, stop: threading.Event) -> None:
     """Dispatch until the event is set. As many dispatchers may run as one likes."""
     with contextlib.closing(connect(service.settings.redis_url)) as valkey:
         queue = open_queue(valkey)
-        with _listening(service.settings.jobs_database_url) as wait_for_notice:
+        with _listening(service.settings) as wait_for_notice:
 
             def one_round() -> float:
                 if dispatch(service, queue) == WINDOW:
@@ -83,18 +83,19 @@ def dispatch(service: Service, queue: Queue) -> int:
 
 
 @contextlib.contextmanager
-def _listening(url: str) -> Iterator[Callable[[float, threading.Event], None]]:
+def _listening(settings: Settings) -> Iterator[Callable[[float, threading.Event], None]]:
     """A function that waits until a commit asks for work, a time is over, or the process ends.
 
     It keeps a connection of its own, and makes another when that one is gone; it is listening
     before it returns for the first time, so that no notice is missed between looking and waiting.
     """
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    held: list[psycopg.Connection] = []
+    held: list[psycopg.Connection[Any]] = []
 
     def wait(seconds: float, stop: threading.Event) -> None:
         if not held:
-            connection = psycopg.connect(plain, autocommit=True, connect_timeout=5)
+            connection = connect_plainly(
+                settings.jobs_database_url, statement_seconds=settings.statement_seconds
+            )
             held.append(connection)
             connection.execute(f"listen {CHANNEL}")
             return
@@ -105,6 +106,8 @@ def _listening(url: str) -> Iterator[Callable[[float, threading.Event], None]]:
                 if list(held[0].notifies(timeout=part, stop_after=1)):
                     return
                 left -= part
+            # Nobody else would find out that no notice can come any more.
+            held[0].execute("select 1")
         except psycopg.Error:
             held.pop().close()
 

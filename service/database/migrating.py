@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 #: What a login may become; anything else is more than the service needs.
 _MAY_BECOME = frozenset(
-    {"zen_login", "zen_web", "zen_studio", "zen_portal", "zen_worker", "zen_system"}
+    {
+        "zen_login",
+        "zen_web",
+        "zen_studio",
+        "zen_portal",
+        "zen_worker",
+        "zen_system",
+        "zen_billing",
+    }
 )
 
 

@@ -13,6 +13,7 @@ begin
             ('zen_portal', 'nologin'),
             ('zen_worker', 'nologin'),
             ('zen_system', 'nologin'),
+            ('zen_billing', 'nologin'),
             ('zen_api',    'login noinherit'),
             ('zen_jobs',   'login noinherit'),
             ('zen_backup', 'login bypassrls')
@@ -29,8 +30,8 @@ begin
     end loop;
 end $$;
 
-grant zen_login, zen_web, zen_studio, zen_portal to zen_api;
-grant zen_worker, zen_system to zen_jobs;
+grant zen_login, zen_web, zen_studio, zen_portal, zen_billing to zen_api;
+grant zen_worker, zen_system, zen_billing to zen_jobs;
 
 do $$
 begin

@@ -20,6 +20,10 @@ NOT_OF_A_TENANT = {
 GLOBAL_KEYS = {
     "access_tokens_token_sha256_key": "the digest of 256 random bits",
     "tenants_slug_key": "names of firms are the studio's to give",
+    "billing_accounts_external_key": "a key holds its own firm's or person's id; others are the studio's",
+    "service_invoices_number": "numbers are the issuer's, one row for all its clients",
+    "payment_orders_provider": "ids that the payment provider gives",
+    "payment_events_once": "ids that the payment provider gives",
 }
 
 _TABLES = """
@@ -56,7 +60,8 @@ CHECKS = {
             select table_name, grantee, privilege_type from information_schema.column_privileges
             where table_schema = 'public'
         ) g
-        where g.grantee in ('zen_login', 'zen_web', 'zen_studio', 'zen_portal', 'zen_worker', 'zen_system')
+        where g.grantee in ('zen_login', 'zen_web', 'zen_studio', 'zen_portal', 'zen_worker', 'zen_system',
+                            'zen_billing')
           and g.table_name <> 'alembic_version'
           and not exists (select from pg_policies p where p.schemaname = 'public'
               and p.tablename = g.table_name and g.grantee::name = any (p.roles)
@@ -65,11 +70,11 @@ CHECKS = {
         select tablename || '.' || policyname from pg_policies where 'public'::name = any (roles)""",
     "a policy that asks nothing of a role that serves people": """
         select tablename || '.' || policyname from pg_policies
-        where roles && array['zen_login', 'zen_web', 'zen_studio', 'zen_portal', 'zen_worker']::name[]
+        where roles && array['zen_login', 'zen_web', 'zen_studio', 'zen_portal', 'zen_worker', 'zen_billing']::name[]
           and (qual = 'true' or with_check = 'true' or coalesce(qual, with_check) is null)""",
     "a firm's policy that does not ask for the tenant": """
         select tablename || '.' || policyname from pg_policies
-        where roles && array['zen_web', 'zen_portal', 'zen_worker']::name[]
+        where roles && array['zen_web', 'zen_portal', 'zen_worker', 'zen_billing']::name[]
           and coalesce(qual, '') || coalesce(with_check, '') !~ 'app[.]tenant_(id|of)[(]'
           and tablename <> 'users'""",
     "a right that no audience should have": """
@@ -106,7 +111,7 @@ CHECKS = {
     "a role that may do more than it needs": """
         select rolname from pg_roles
         where rolname in ('zen_owner', 'zen_login', 'zen_web', 'zen_studio', 'zen_portal', 'zen_worker',
-                          'zen_system', 'zen_api', 'zen_jobs')
+                          'zen_system', 'zen_billing', 'zen_api', 'zen_jobs')
           and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication
                or (rolcanlogin <> (rolname in ('zen_api', 'zen_jobs'))))""",
     "a login that inherits what it should have to become": """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,8 @@ def specimen_rows(tenant: UUID, slug: str) -> dict[str, dict[str, Any]]:
         for name in (
             "user", "token", "bank", "branch", "valuer", "property", "work_order", "run", "comment",
             "change", "document", "item", "link", "operation", "pack", "artifact", "sign_off", "event",
+            "account", "hold", "entry", "issuer", "invoice", "plan", "subscription", "payment",
+            "release",
         )
     }  # fmt: skip
     work_order = {"work_order_id": ids["work_order"]}
@@ -207,10 +210,210 @@ def specimen_rows(tenant: UUID, slug: str) -> dict[str, dict[str, Any]]:
             "hash": SHA,
             "sealed_at": at,
         },
+        **_billing_rows(tenant, ids, at),
     }
     return {
         table: ({} if table == "users" else {"tenant_id": tenant}) | values
         for table, values in rows.items()
+    }
+
+
+def _billing_rows(tenant: UUID, ids: Mapping[str, UUID], at: datetime) -> dict[str, dict[str, Any]]:
+    account, invoice = {"account_id": ids["account"]}, {"invoice_id": ids["invoice"]}
+    gstin = "27AAAAA0000A1Z5"
+    return {
+        "billing_accounts": {
+            **account,
+            "account_type": "tenant",
+            "external_key": f"v2:tenant:{tenant}",
+            "display_name": "Account",
+            "created_at": at,
+            "updated_at": at,
+        },
+        "credit_wallets": {**account, "wallet": 3, "reserved": 1, "available": 2},
+        "credit_holds": {
+            "hold_id": ids["hold"],
+            **account,
+            "ref_type": "work_order",
+            "ref_id": str(ids["work_order"]),
+            "work_order_id": ids["work_order"],
+            "amount": 1,
+            "created_at": at,
+        },
+        "journal_entries": {
+            "entry_id": ids["entry"],
+            **account,
+            "seq": 1,
+            "kind": "grant",
+            "operation_key": "k",
+            "request_sha256": SHA,
+            "actor_kind": "user",
+            "at": at,
+            "postings": {"credits:issued": -3, "credits:available": 3},
+            "result": "{}",
+            "previous_hash": "",
+            "hash": SHA,
+        },
+        "invoice_issuers": {
+            "issuer_id": ids["issuer"],
+            "legal_name": "Issuer",
+            "gstin": gstin,
+            "state_code": "27",
+            "created_at": at,
+        },
+        "invoice_number_series": {
+            "gstin": gstin,
+            "financial_year": "26-27",
+            "kind": "invoice",
+            "last_number": 1,
+        },
+        "service_invoices": {
+            **invoice,
+            **account,
+            "work_order_id": ids["work_order"],
+            "created_at": at,
+            "updated_at": at,
+        },
+        "service_invoice_items": {
+            **invoice,
+            "line": 1,
+            "description": "Report",
+            "sac": "998399",
+            "quantity": 1,
+            "unit_price": 100,
+            "tax_rate": 18,
+            "line_total": 100,
+        },
+        "invoice_settlements": {
+            "settlement_id": ids["entry"],
+            **invoice,
+            "kind": "payment",
+            "amount": 1,
+            "mode": "upi",
+            "operation_key": "k",
+            "received_on": at,
+            "created_at": at,
+        },
+        "invoice_attachments": {
+            "attachment_id": ids["entry"],
+            **invoice,
+            "kind": "payment_proof",
+            "filename": "a.pdf",
+            "object_key": f"{tenant}/invoices/x",
+            "media_type": "application/pdf",
+            "size": 1,
+            "sha256": SHA,
+            "created_at": at,
+        },
+        "invoice_notices": {
+            "notice_id": ids["entry"],
+            **invoice,
+            "kind": "sent",
+            "operation_key": "k",
+            "created_at": at,
+        },
+        "price_lists": {
+            "price_id": ids["entry"],
+            "item": "report",
+            "description": "Report",
+            "sac": "998399",
+            "unit_price": 100,
+            "tax_rate": 18,
+            "valid_from": at,
+            "created_at": at,
+        },
+        "subscription_plans": {
+            "plan_id": ids["plan"],
+            "name": "Plan",
+            "price_monthly": 100,
+            "monthly_credit_allowance": 5,
+            "created_at": at,
+        },
+        "subscriptions": {
+            "subscription_id": ids["subscription"],
+            **account,
+            "plan_id": ids["plan"],
+            "plan_name": "Plan",
+            "price_monthly": 100,
+            "allowance": 5,
+            "grace_days": 7,
+            "anchor_day": 1,
+            "started_on": at,
+            "created_at": at,
+            "updated_at": at,
+        },
+        "subscription_refills": {
+            "subscription_id": ids["subscription"],
+            "period": 0,
+            "period_start": at,
+            "credits": 5,
+            "created_at": at,
+        },
+        "payment_orders": {
+            "payment_order_id": ids["payment"],
+            **account,
+            "provider": "stripe",
+            "purpose": "topup",
+            "amount": 100,
+            "operation_key": "k",
+            "request_sha256": SHA,
+            "created_at": at,
+            "updated_at": at,
+        },
+        "payment_refunds": {
+            "refund_id": ids["entry"],
+            "payment_order_id": ids["payment"],
+            "amount": 1,
+            "reason": "paid twice",
+            "operation_key": "k",
+            "request_sha256": SHA,
+            "created_at": at,
+            "updated_at": at,
+        },
+        "payment_events": {
+            "event_id": ids["entry"],
+            "provider": "stripe",
+            "provider_event_id": str(ids["entry"]),
+            "event_type": "x",
+            "payload": b"{}",
+            "payload_sha256": SHA,
+            "received_at": at,
+        },
+        "releases": {
+            "release_id": ids["release"],
+            "work_order_id": ids["work_order"],
+            "pack_id": ids["pack"],
+            "pack_version": 1,
+            "bundle_digest": SHA,
+            "result": "PAID",
+            "operation_key": "k",
+            "request_sha256": SHA,
+            "created_at": at,
+        },
+        "work_order_charges": {
+            "work_order_id": ids["work_order"],
+            "settled_by": "PAID",
+            "release_id": ids["release"],
+            "settled_at": at,
+        },
+        "release_withdrawals": {
+            "release_id": ids["release"],
+            "reason": "wrong house",
+            "withdrawn_at": at,
+        },
+        "usage_events": {
+            "usage_event_id": ids["entry"],
+            "source_system": "v2",
+            "event_type": "x",
+            "operation_key": "k",
+            "at": at,
+        },
+        "reconciliation_runs": {
+            "run_id": ids["entry"],
+            "is_dry_run": True,
+            "started_at": at,
+            "finished_at": at,
+        },
     }
 
 

@@ -1,0 +1,1 @@
+"""Billing accounts, their credits and the journal that both credits and money are written in."""

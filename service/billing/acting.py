@@ -1,0 +1,47 @@
+"""Steps into the role that alone may write the ledger, for as long as something is written there."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+_BEGIN = text(
+    "with before as materialized (select current_setting('role') as role,"
+    " current_setting('app.tenant_id') as tenant)"
+    " select role, tenant, set_config('role', 'zen_billing', true),"
+    " set_config('app.tenant_id', coalesce(cast(:tenant as text), tenant), true) from before"
+)
+_END = text("select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true)")
+
+
+@contextlib.contextmanager
+def as_billing(connection: Connection, tenant_id: UUID | None = None) -> Iterator[None]:
+    """Act inside the block as zen_billing.
+
+    A refusal (ServiceError) leaves the transaction in its own role again. After any other exception
+    it is of no use any more, so nothing is put back.
+
+    Args:
+        connection: inside a transaction of any role.
+        tenant_id: whose books are written; those of the transaction's tenant unless it is given.
+    """
+    before = connection.execute(
+        _BEGIN, {"tenant": None if tenant_id is None else str(tenant_id)}
+    ).one()
+    after = {"role": before.role, "tenant": before.tenant}
+    try:
+        yield
+    except ServiceError:
+        connection.execute(_END, after)
+        raise
+    connection.execute(_END, after)

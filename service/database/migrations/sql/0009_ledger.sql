@@ -1,0 +1,152 @@
+-- Who owes and who has credits. Money and credits move only in the role zen_billing, which the
+-- functions of service/billing take on for as long as they write; everybody else may only look.
+-- The tenant of a row is the firm that the account belongs to; the issuer's own rows are the
+-- service tenant's.
+grant usage on schema public, app to zen_billing;
+-- The studio's tenant is the issuer of invoices, and has what is not (yet) any firm's.
+grant select on tenants to zen_billing;
+create policy billing_select on tenants for select to zen_billing
+    using (kind = 'service' or tenant_id = (select app.tenant_id()));
+
+-- For migrations only: a table of the ledger. The firm and the studio look; zen_billing alone writes,
+-- for the tenant that its transaction names. Sweeps compare all firms' books.
+create function app.protect_ledger(name text, billing text default 'select, insert, update')
+returns void language plpgsql set search_path = 'public' as $$
+declare
+    own constant text := 'tenant_id = (select app.tenant_id())';
+    command text;
+begin
+    perform app.protect_table(name, web => 'select', studio => 'select', worker => 'select');
+    execute format('grant %s on public.%I to zen_billing', billing, name);
+    foreach command in array string_to_array(billing, ', ') loop
+        execute format('create policy %I on public.%I for %s to zen_billing %s',
+            'billing_' || command, name, command,
+            case when command = 'insert' then format('with check (%s)', own)
+                 else format('using (%s)', own) end);
+    end loop;
+    execute format('grant select on public.%I to zen_system', name);
+    execute format('create policy system_select on public.%I for select to zen_system using (true)', name);
+end $$;
+revoke all on function app.protect_ledger from public;
+
+create table billing_accounts (
+    tenant_id uuid not null references tenants,
+    account_id uuid not null,
+    account_type text not null check (account_type in ('tenant', 'external_associate')),
+    -- The grammar of the older system; one key names one account everywhere.
+    external_key text not null constraint billing_accounts_external_key unique check (
+        external_key ~ '^(v1:(partner|client|assignment|invoice)|v2:(tenant|external)):[A-Za-z0-9_-]+$'),
+    display_name text not null check (length(display_name) between 1 and 200),
+    -- The person of the portal whose account it is; others there do not see it.
+    owner_user_id uuid references users,
+    status text not null default 'active' check (status in ('active', 'suspended')),
+    billing_mode text not null default 'POSTPAID' check (billing_mode in ('POSTPAID', 'CREDIT')),
+    is_enabled boolean not null default true,
+    payment_terms_days integer not null default 15 check (payment_terms_days between 0 and 365),
+    credit_cost_model text not null default 'flat' check (credit_cost_model = 'flat'),
+    currency text not null default 'INR' check (currency = 'INR'),
+    -- As invoices address it: {name, address[], gstin, state_code, email}.
+    bill_to text not null default '{}',
+    state_code text check (state_code ~ '^[0-9]{2}$'),
+    gstin text check (gstin ~ '^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$'),
+    version bigint not null default 1,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (tenant_id, account_id)
+);
+select app.protect_ledger('billing_accounts');
+grant select on billing_accounts to zen_portal;
+create policy portal_select on billing_accounts for select to zen_portal using (
+    tenant_id = (select app.tenant_id()) and (select app.audience()) = 'portal'
+    and owner_user_id = (select app.user_id()));
+
+-- One row for each account: the lock, the counters, and the head of its journal.
+create table credit_wallets (
+    tenant_id uuid not null references tenants,
+    account_id uuid not null,
+    wallet bigint not null default 0 check (wallet >= 0),
+    reserved bigint not null default 0 check (reserved >= 0),
+    available bigint not null default 0 check (available >= 0),
+    journal_seq bigint not null default 0,
+    journal_hash text not null default '',
+    primary key (tenant_id, account_id),
+    foreign key (tenant_id, account_id) references billing_accounts,
+    check (wallet - reserved = available)
+);
+select app.protect_ledger('credit_wallets');
+
+create table credit_holds (
+    tenant_id uuid not null references tenants,
+    hold_id uuid not null,
+    account_id uuid not null,
+    ref_type text not null check (ref_type ~ '^[a-z][a-z_]{1,60}$'),
+    ref_id text not null check (length(ref_id) between 1 and 200),
+    work_order_id uuid,
+    amount bigint not null check (amount > 0),
+    consumed bigint not null default 0 check (consumed between 0 and amount),
+    status text not null default 'active' check (status in ('active', 'consumed', 'released')),
+    reason text,
+    created_at timestamptz not null,
+    expires_at timestamptz,
+    ended_at timestamptz,
+    primary key (tenant_id, hold_id),
+    foreign key (tenant_id, account_id) references billing_accounts,
+    foreign key (tenant_id, work_order_id) references work_orders,
+    check ((status = 'active') = (ended_at is null)),
+    check (status <> 'active' or consumed = 0),
+    check (status <> 'released' or consumed = 0),
+    check (status <> 'consumed' or consumed > 0)
+);
+create unique index credit_holds_active on credit_holds (tenant_id, account_id, ref_type, ref_id)
+    where status = 'active';
+create index credit_holds_to_expire on credit_holds (expires_at) where status = 'active';
+select app.protect_ledger('credit_holds');
+
+-- What an entry moves: ledger -> whole credits or paise, those of one unit adding up to nothing.
+create function app.balances(postings jsonb) returns boolean language sql immutable parallel safe
+    set search_path = '' as $$
+    select jsonb_typeof(postings) = 'object'
+        and (select count(*) from jsonb_object_keys(postings)) >= 2
+        and not exists (
+            select from jsonb_each_text(postings) as line (ledger, amount)
+            group by split_part(ledger, ':', 1)
+            having sum(amount::bigint) <> 0 or bool_or(amount::bigint = 0)
+                or bool_or(ledger !~ '^(credits|inr):[a-z_]+$')
+        )
+$$;
+
+-- The journal: one chain for each account, written under the wallet's lock. An operation key names
+-- one effect for ever; `request_sha256` is what was asked under it, `result` what was answered.
+create table journal_entries (
+    tenant_id uuid not null references tenants,
+    entry_id uuid not null,
+    account_id uuid not null,
+    seq bigint not null check (seq > 0),
+    kind text not null check (kind in ('grant', 'topup', 'adjustment', 'override', 'reserve', 'consume',
+        'release', 'expire', 'invoice_issue', 'invoice_void', 'payment', 'credit_note', 'refund', 'chargeback')),
+    operation_key text not null check (length(operation_key) between 1 and 255),
+    request_sha256 text not null check (request_sha256 ~ '^[0-9a-f]{64}$'),
+    hold_id uuid,
+    invoice_id uuid,
+    payment_order_id uuid,
+    ref_type text,
+    ref_id text,
+    reason text,
+    actor_kind text not null,
+    actor_id uuid,
+    at timestamptz not null,
+    postings jsonb not null check (app.balances(postings)),
+    result text not null,
+    previous_hash text not null,
+    hash text not null check (hash ~ '^[0-9a-f]{64}$'),
+    primary key (tenant_id, entry_id),
+    unique (tenant_id, account_id, operation_key),
+    unique (tenant_id, account_id, seq),
+    foreign key (tenant_id, account_id) references billing_accounts,
+    foreign key (tenant_id, hold_id) references credit_holds
+);
+-- A hold ends once.
+create unique index journal_hold_ends on journal_entries (tenant_id, hold_id)
+    where kind in ('consume', 'release', 'expire');
+select app.protect_ledger('journal_entries', billing => 'select, insert');
+select app.append_only('journal_entries');

@@ -1,0 +1,145 @@
+create table subscription_plans (
+    tenant_id uuid not null references tenants,
+    plan_id uuid not null,
+    name text not null,
+    currency text not null default 'INR' check (currency = 'INR'),
+    price_monthly bigint not null check (price_monthly >= 0),
+    monthly_credit_allowance bigint not null check (monthly_credit_allowance >= 0),
+    grace_days integer not null default 7 check (grace_days between 0 and 90),
+    is_active boolean not null default true,
+    created_at timestamptz not null,
+    primary key (tenant_id, plan_id)
+);
+create unique index subscription_plans_by_name on subscription_plans (tenant_id, lower(name));
+select app.protect_ledger('subscription_plans');
+
+create table subscriptions (
+    tenant_id uuid not null references tenants,
+    subscription_id uuid not null,
+    account_id uuid not null,
+    -- The plan as it was agreed: a later change of the plan changes nothing here.
+    plan_id uuid not null,
+    plan_name text not null,
+    price_monthly bigint not null check (price_monthly >= 0),
+    allowance bigint not null check (allowance >= 0),
+    grace_days integer not null,
+    status text not null default 'active'
+        check (status in ('active', 'paused', 'past_due', 'suspended', 'cancelled')),
+    anchor_day integer not null check (anchor_day between 1 and 31),
+    timezone text not null default 'Asia/Kolkata',
+    started_on date not null,
+    -- How many periods have begun; period n runs from anchor(started_on, n) to anchor(started_on, n+1).
+    period integer not null default 0 check (period >= 0),
+    paid_through_period integer not null default -1,
+    grace_until date,
+    provider text,
+    provider_subscription_id text,
+    cancelled_on date,
+    version bigint not null default 1,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (tenant_id, subscription_id),
+    foreign key (tenant_id, account_id) references billing_accounts
+);
+create unique index subscriptions_current on subscriptions (tenant_id, account_id)
+    where status <> 'cancelled';
+select app.protect_ledger('subscriptions');
+
+-- One row for each period: a second refill of it cannot be written.
+create table subscription_refills (
+    tenant_id uuid not null references tenants,
+    subscription_id uuid not null,
+    period integer not null check (period >= 0),
+    period_start date not null,
+    credits bigint not null,
+    entry_id uuid,
+    created_at timestamptz not null,
+    primary key (tenant_id, subscription_id, period),
+    foreign key (tenant_id, subscription_id) references subscriptions
+);
+select app.protect_ledger('subscription_refills', billing => 'select, insert');
+select app.append_only('subscription_refills');
+
+create table payment_orders (
+    tenant_id uuid not null references tenants,
+    payment_order_id uuid not null,
+    account_id uuid not null,
+    provider text not null check (provider in ('stripe', 'razorpay')),
+    purpose text not null check (purpose in ('topup', 'invoice', 'subscription')),
+    invoice_id uuid,
+    subscription_id uuid,
+    credits bigint not null default 0 check (credits >= 0),
+    amount bigint not null check (amount > 0),
+    currency text not null default 'INR' check (currency = 'INR'),
+    status text not null default 'pending' check (status in ('pending', 'requires_action', 'unknown',
+        'paid', 'failed', 'cancelled', 'expired', 'refunded', 'partially_refunded', 'charged_back')),
+    refunded bigint not null default 0 check (refunded between 0 and amount),
+    operation_key text not null,
+    request_sha256 text not null,
+    provider_order_id text,
+    provider_payment_id text,
+    checkout_url text,
+    failure text,
+    created_by uuid,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    settled_at timestamptz,
+    primary key (tenant_id, payment_order_id),
+    unique (tenant_id, account_id, operation_key),
+    foreign key (tenant_id, account_id) references billing_accounts,
+    foreign key (tenant_id, invoice_id) references service_invoices,
+    foreign key (tenant_id, subscription_id) references subscriptions
+);
+create unique index payment_orders_provider on payment_orders (provider, provider_order_id);
+select app.protect_ledger('payment_orders');
+grant select on payment_orders to zen_portal;
+create policy portal_select on payment_orders for select to zen_portal using (
+    tenant_id = (select app.tenant_id()) and (select app.audience()) = 'portal'
+    and exists (select from billing_accounts a where a.tenant_id = payment_orders.tenant_id
+                and a.account_id = payment_orders.account_id and a.owner_user_id = (select app.user_id())));
+
+-- Money that goes back. The order is locked while one is written, so that they never add up to more
+-- than was paid.
+create table payment_refunds (
+    tenant_id uuid not null references tenants,
+    refund_id uuid not null,
+    payment_order_id uuid not null,
+    amount bigint not null check (amount > 0),
+    status text not null default 'pending' check (status in ('pending', 'unknown', 'succeeded', 'failed')),
+    reason text not null,
+    operation_key text not null,
+    request_sha256 text not null,
+    provider_refund_id text,
+    created_by uuid,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (tenant_id, refund_id),
+    unique (tenant_id, payment_order_id, operation_key),
+    foreign key (tenant_id, payment_order_id) references payment_orders
+);
+create unique index payment_refunds_provider on payment_refunds (tenant_id, provider_refund_id);
+select app.protect_ledger('payment_refunds');
+
+-- Providers' news, stored before anything is done about it. Rows of the service tenant: an event is
+-- not a firm's until its order is found. The provider's id is unique for ever.
+create table payment_events (
+    tenant_id uuid not null references tenants,
+    event_id uuid not null,
+    provider text not null check (provider in ('stripe', 'razorpay')),
+    provider_event_id text not null,
+    event_type text not null,
+    provider_created_at timestamptz,
+    payload bytea not null,
+    payload_sha256 text not null check (payload_sha256 ~ '^[0-9a-f]{64}$'),
+    status text not null default 'received'
+        check (status in ('received', 'processed', 'ignored', 'unmatched', 'refused')),
+    outcome text,
+    order_tenant_id uuid,
+    payment_order_id uuid,
+    received_at timestamptz not null,
+    processed_at timestamptz,
+    primary key (tenant_id, event_id)
+);
+create unique index payment_events_once on payment_events (provider, provider_event_id);
+select app.protect_ledger('payment_events');
+

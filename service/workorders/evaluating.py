@@ -10,9 +10,12 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -31,8 +34,6 @@ from service.workorders.records import WORK_ORDER_FIELDS, Snapshot, WorkOrder, f
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
-    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -82,12 +83,16 @@ class KeptFile:
 class LiveCase:
     """A work order's case as it is now, in the form that a bundle holds.
 
-    `files` has an entry for each piece of evidence by its key, and for the logo under an empty key.
+    `files` has an entry for each piece of evidence by its key, and for the logo under an empty key;
+    `kept` is the same as a snapshot holds it. `stored` are the sha256 of the texts that the last
+    snapshot has, which the store therefore has too.
     """
 
     case: Case
     logo: FileFacts | None
     files: Mapping[str, KeptFile]
+    kept: str
+    stored: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +137,33 @@ def facts_of(written: str) -> FileFacts:
     return FileFacts.model_validate(read_json(written, "facts").value)
 
 
-_EVIDENCE = text(
-    "select e.key, e.evidence_item_id, e.document_id, e.evidence_type, e.doc_type, e.tags, e.label,"
-    " e.annexure_order, e.located_at, d.status, d.filename, d.object_key, d.facts,"
-    " d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site"
-    " from evidence_items e left join documents d"
-    " on d.tenant_id = e.tenant_id and d.document_id = e.document_id"
-    " where e.tenant_id = :tenant and e.work_order_id = :id and e.removed_at is null"
-    " order by e.created_at, e.evidence_item_id"
-)
-_LINKS = text(
-    "select l.field_key, e.key, l.confidence, l.note from field_evidence_links l"
-    " join evidence_items e"
-    " on e.tenant_id = l.tenant_id and e.evidence_item_id = l.evidence_item_id"
-    " where l.tenant_id = :tenant and l.work_order_id = :id and e.removed_at is null"
-    " order by l.created_at, l.field_evidence_link_id"
-)
-_FIRM = text(
-    "select f.firm, d.document_id, d.object_key, d.filename, d.facts, v.name, v.qualifications,"
-    " v.designation, v.registration, v.unique_id_number"
-    " from firm_settings f left join documents d"
-    " on d.tenant_id = f.tenant_id and d.document_id = f.logo_document_id"
-    " and d.status = 'uploaded'"
-    " left join valuers v on v.tenant_id = f.tenant_id and v.valuer_id = :valuer"
-    " where f.tenant_id = :tenant"
+# All that a case holds beside its contract, as one text: it is read and parsed once for as long as
+# nothing of it changes, and most changes of a case under way are of its contract.
+_BESIDE = text(
+    "select json_build_object("
+    "'evidence', (select json_agg(to_json(p) order by p.created_at, p.evidence_item_id) from ("
+    "  select e.key, e.evidence_item_id, e.document_id, e.evidence_type, e.doc_type, e.tags,"
+    "  e.label, e.annexure_order, e.located_at, e.created_at, d.status, d.filename, d.object_key,"
+    "  d.facts, d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site"
+    "  from evidence_items e left join documents d"
+    "  on d.tenant_id = e.tenant_id and d.document_id = e.document_id"
+    "  where e.tenant_id = :tenant and e.work_order_id = :id and e.removed_at is null) p),"
+    "'links', (select json_agg(json_build_array(l.field_key, e.key, l.confidence::text, l.note)"
+    "  order by l.created_at, l.field_evidence_link_id)"
+    "  from field_evidence_links l join evidence_items e"
+    "  on e.tenant_id = l.tenant_id and e.evidence_item_id = l.evidence_item_id"
+    "  where l.tenant_id = :tenant and l.work_order_id = :id and e.removed_at is null),"
+    "'firm', (select to_json(l) from ("
+    "  select f.firm, d.document_id, d.object_key, d.filename, d.facts, v.name, v.qualifications,"
+    "  v.designation, v.registration, v.unique_id_number"
+    "  from firm_settings f left join documents d"
+    "  on d.tenant_id = f.tenant_id and d.document_id = f.logo_document_id"
+    "  and d.status = 'uploaded'"
+    "  left join valuers v on v.tenant_id = f.tenant_id and v.valuer_id = :valuer"
+    "  where f.tenant_id = :tenant) l)"
+    ")::text as beside,"
+    " (select parts from snapshots where tenant_id = :tenant and work_order_id = :id"
+    "  and version = :version) as parts"
 )
 
 
@@ -166,28 +174,62 @@ def case_of(connection: Connection, order: WorkOrder) -> LiveCase:
         connection: of whoever may see the firm's evidence and settings.
         order: as it stands in this transaction.
     """
-    where = {"tenant": order.tenant_id, "id": order.work_order_id, "valuer": order.valuer_id}
-    rows = connection.execute(_EVIDENCE, where).all()
-    links = connection.execute(_LINKS, where).all()
-    firm, logo, logo_file = _firm(connection.execute(_FIRM, where).one_or_none())
-    case = case_from(
-        order,
+    where = {
+        "tenant": order.tenant_id,
+        "id": order.work_order_id,
+        "valuer": order.valuer_id,
+        "version": order.snapshot_version,
+    }
+    row = connection.execute(_BESIDE, where).one()
+    beside = _read_beside(row.beside)
+    case = case_from(order, evidence=beside.evidence, links=beside.links, firm=beside.firm)
+    stored = frozenset(() if row.parts is None else row.parts.values())
+    return LiveCase(case, beside.logo, beside.files, beside.kept, stored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a case holds beside its contract; `kept` is `files` as a snapshot holds them."""
+
+    evidence: tuple[Evidence, ...]
+    links: tuple[FieldLink, ...]
+    firm: Firm | None
+    logo: FileFacts | None
+    files: Mapping[str, KeptFile]
+    kept: str
+
+
+@lru_cache(maxsize=256)
+def _read_beside(written: str) -> _Beside:
+    found = json.loads(written)
+    rows = found["evidence"] or ()
+    firm, logo, logo_file = _firm(found["firm"])
+    files = {row["key"]: _kept_file(row["evidence_item_id"], row) for row in rows}
+    if logo_file is not None:
+        files[""] = logo_file
+    return _Beside(
         evidence=tuple(map(_evidence, rows)),
         links=tuple(
             FieldLink(
-                field=row.field_key, evidence=row.key, confidence=row.confidence, note=row.note
+                field=field,
+                evidence=key,
+                confidence=None if confidence is None else Decimal(confidence),
+                note=note,
             )
-            for row in links
+            for field, key, confidence, note in found["links"] or ()
         ),
         firm=firm,
+        logo=logo,
+        files=files,
+        kept=canonical_json({key: _kept(file) for key, file in files.items()}).decode(),
     )
-    files = {
-        row.key: KeptFile(row.evidence_item_id, row.document_id, row.object_key, row.filename)
-        for row in rows
-    }
-    if logo_file is not None:
-        files[""] = logo_file
-    return LiveCase(case, logo, files)
+
+
+def _kept_file(item: str | None, row: Mapping[str, Any]) -> KeptFile:
+    document = row["document_id"]
+    return KeptFile(
+        item and UUID(item), document and UUID(document), row["object_key"], row["filename"]
+    )
 
 
 def case_from(
@@ -218,54 +260,56 @@ def case_from(
     )
 
 
-def _evidence(row: Any) -> Evidence:
+def _evidence(row: Mapping[str, Any]) -> Evidence:
+    status, captured_at = row["status"], row["captured_at"]
     return Evidence(
-        key=row.key,
-        type=row.evidence_type,
-        doc_type=row.doc_type,
-        tags=row.tags,
+        key=row["key"],
+        type=row["evidence_type"],
+        doc_type=row["doc_type"],
+        tags=row["tags"],
         # A piece without a document is promised; one whose document was purged is gone.
         status="pending"
-        if row.status is None
-        else row.status
-        if row.status in {"pending", "uploaded"}
+        if status is None
+        else status
+        if status in {"pending", "uploaded"}
         else "deleted",
-        label=row.label,
-        captured_at=row.captured_at and row.captured_at.astimezone(_INDIA),
-        taken_on_site=row.taken_on_site,
+        label=row["label"],
+        captured_at=captured_at and datetime.fromisoformat(captured_at).astimezone(_INDIA),
+        taken_on_site=row["taken_on_site"],
         located_at=None
-        if row.located_at is None
-        else Coordinates.model_validate(read_json(row.located_at, "located_at").value),
-        classification=row.classification,
-        sensitivity=None if row.sensitivity == _USUAL_SENSITIVITY else row.sensitivity,
-        source=row.source,
-        annexure_order=row.annexure_order,
-        facts=facts_of(row.facts) if row.status == "uploaded" else None,
+        if row["located_at"] is None
+        else Coordinates.model_validate(read_json(row["located_at"], "located_at").value),
+        classification=row["classification"],
+        sensitivity=None if row["sensitivity"] == _USUAL_SENSITIVITY else row["sensitivity"],
+        source=row["source"],
+        annexure_order=row["annexure_order"],
+        facts=facts_of(row["facts"]) if status == "uploaded" else None,
     )
 
 
-def _firm(row: Any) -> tuple[Firm | None, FileFacts | None, KeptFile | None]:
+def _firm(
+    row: Mapping[str, Any] | None,
+) -> tuple[Firm | None, FileFacts | None, KeptFile | None]:
     """The letterhead, the facts of its logo, and where that is kept.
 
     A valuer of the register who is named by the work order signs in place of the firm's usual one.
     """
-    written = None if row is None else read_json(row.firm, "firm").value
-    if not written:
+    written = None if row is None else read_json(row["firm"], "firm").value
+    if row is None or not written:
         return None, None, None
     firm = Firm.model_validate(written).model_copy(update={"logo": None})
-    if row.name is not None:
+    if row["name"] is not None:
         valuer = Valuer(
-            name=row.name,
-            qualifications=row.qualifications,
-            registration=row.registration,
-            unique_id_number=row.unique_id_number,
-            designation=row.designation,
+            name=row["name"],
+            qualifications=row["qualifications"],
+            registration=row["registration"],
+            unique_id_number=row["unique_id_number"],
+            designation=row["designation"],
         )
         firm = firm.model_copy(update={"valuer": valuer})
-    if row.facts is None:
+    if row["facts"] is None:
         return firm, None, None
-    kept = KeptFile(None, row.document_id, row.object_key, row.filename)
-    return firm, facts_of(row.facts), kept
+    return firm, facts_of(row["facts"]), _kept_file(None, row)
 
 
 def evaluate_now(connection: Connection, order: WorkOrder, *, trace: bool = False) -> Evaluated:
@@ -422,17 +466,14 @@ def _next(order: WorkOrder) -> tuple[WorkOrder, dict[str, Any]]:
     return saved, {**values, "missing": list(saved.missing), "search": search_text(saved)}
 
 
-_KNOWN_PARTS = text(
-    "select sha256 from bundle_parts where tenant_id = :tenant and sha256 = any(:digests)"
-)
 # One statement writes all of a snapshot. The parts go in one order, so that two transactions with
 # the same new texts wait for each other in turn.
 _TAKE = text(
     "with parts as ("  # noqa: S608 - _SAVE is a constant
     " insert into bundle_parts (tenant_id, sha256, content)"
-    " select :tenant_id, sha256, content"
-    " from unnest(cast(:digests as text[]), cast(:contents as bytea[])) as new (sha256, content)"
-    " order by sha256 on conflict do nothing"
+    " select :tenant_id, sha256, substr(:contents, first, size)"
+    " from unnest(cast(:digests as text[]), cast(:firsts as int[]), cast(:sizes as int[]))"
+    " as new (sha256, first, size) order by sha256 on conflict do nothing"
     "), halves as ("
     " insert into snapshots (tenant_id, work_order_id, version, kind, contract, evidence, readiness,"
     " parts, bundle_digest, ruleset, profile, template_key, created_by, created_at) values"
@@ -477,7 +518,7 @@ def take_snapshot(
         work_order_id=order.work_order_id,
         version=saved.snapshot_version,
         contract=canonical_json(evaluation.contract).decode(),
-        evidence=canonical_json({key: _kept(file) for key, file in live.files.items()}).decode(),
+        evidence=live.kept,
         readiness=canonical_json(evaluation.readiness).decode(),
         parts=bundle.parts,
         bundle_digest=bundle.digest,
@@ -487,13 +528,21 @@ def take_snapshot(
         created_by=actor.user_id,
         created_at=saved.updated_at,
     )
-    new = _new_parts(connection, order.tenant_id, bundle)
+    # Texts that the last snapshot has are not sent again; any other that is known is not kept twice.
+    new = {
+        digest: bundle.texts[name]
+        for name, digest in bundle.parts.items()
+        if digest not in live.stored
+    }
+    sizes = [len(content) for content in new.values()]
     connection.execute(
         _TAKE,
         {
             **values,
             "digests": list(new),
-            "contents": list(new.values()),
+            "contents": b"".join(new.values()),
+            "firsts": list(accumulate(sizes, initial=1))[:-1],
+            "sizes": sizes,
             "input_version": snapshot.version - 1,
             "output_version": snapshot.version,
             "computed": snapshot.contract,
@@ -530,15 +579,6 @@ def frozen(evaluated: Evaluated) -> Frozen:
     # What wrote the bundle is no part of its digest, but of its bytes.
     info = bundle_info()
     return Frozen({**payload, INFO: info}, {**parts, INFO: _sha256(info)}, digest)
-
-
-def _new_parts(connection: Connection, tenant_id: UUID, bundle: Frozen) -> dict[str, bytes]:
-    """The texts that the firm does not have yet, by their sha256; the others are not sent again."""
-    where = {"tenant": tenant_id, "digests": list(bundle.parts.values())}
-    known = set(connection.scalars(_KNOWN_PARTS, where))
-    return {
-        digest: bundle.texts[name] for name, digest in bundle.parts.items() if digest not in known
-    }
 
 
 def _kept(file: KeptFile) -> dict[str, str]:

@@ -60,6 +60,8 @@ _LIST = text(
     " and (cast(:purpose as text) is null or tags ->> 'purpose' = :purpose)"
     " order by document_id desc limit :limit"
 )
+# Whoever counts what a firm has, to add to it, is alone in this until its transaction ends.
+_HOLD_USE = text("select pg_advisory_xact_lock(7353639, hashtext(cast(:tenant as text)))")
 _USE = text(
     "select coalesce(sum(size), 0) as bytes,"
     " count(*) filter (where status = 'pending') as pending,"
@@ -222,6 +224,11 @@ def list_documents(
 ) -> Sequence[Row[Any]]:
     """Documents, newest first, from behind `cursor` on."""
     return connection.execute(_LIST, {**filters, "tenant": tenant_id}).all()
+
+
+def hold_use_of_storage(connection: Connection, tenant_id: UUID) -> None:
+    """Let nobody else add a file for the firm before the transaction ends."""
+    connection.execute(_HOLD_USE, {"tenant": tenant_id})
 
 
 def use_of_storage(connection: Connection, tenant_id: UUID, work_order_id: UUID | None) -> Row[Any]:

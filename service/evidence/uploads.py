@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from service.actor import Actor
+    from service.evidence.examination import Examined
     from service.evidence.shapes import Described
     from service.objects.storage import Objects
     from service.settings import Settings
@@ -104,13 +105,13 @@ def announce(
         ServiceError: the kind, the size or the number of files is refused; the work order is not
             there or cannot be changed.
     """
-    _check_room(connection, actor, said, size)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != _UNKNOWN_KIND:
         check_size(media_type, size, service.settings)
     elif size > service.settings.evidence_max_bytes:
         raise too_large(service.settings.evidence_max_bytes)
-    document_id = _write_pending(connection, actor, said, filename, size, sha256)
+    document_id = new_id()
+    _write_pending(connection, actor, said, document_id, filename, size, sha256)
     seconds = limits().address_seconds
     token, expires_at = sign(
         service.settings, "upload", actor.tenant_id, document_id, seconds=seconds
@@ -177,12 +178,15 @@ def take(
         ServiceError: as for `announce` and `examine`; FILE_DIFFERS if it is not what was said.
     """
     with received(source, service.settings.evidence_max_bytes) as file:
+        # So that nothing is looked at in vain; what decides is the same question while nobody else
+        # may add a file, which would be too long a time to look at one.
         _check_room(connection, actor, said, file.stored.size)
         _check_said(file.stored, sha256=sha256)
-        document_id = _write_pending(
-            connection, actor, said, filename, file.stored.size, file.stored.sha256
-        )
-        _count(connection, actor, service, document_id, filename, file)
+        document_id = new_id()
+        examined = _store(actor, service, document_id, file)
+        size, digest = file.stored.size, file.stored.sha256
+        _write_pending(connection, actor, said, document_id, filename, size, digest)
+        _count(connection, actor, document_id, filename, file.stored, examined)
     return document_id
 
 
@@ -224,7 +228,8 @@ def confirm(
         ) as file:
             _check_said(file.stored, size=size, sha256=sha256)
             _check_said(file.stored, size=row.size, sha256=row.sha256)
-            _count(connection, actor, service, document_id, row.filename, file)
+            examined = _store(actor, service, document_id, file)
+            _count(connection, actor, document_id, row.filename, file.stored, examined)
     except ServiceError as error:
         if error.status in {413, 415, 422}:
             storage.delete(objects, arrived)
@@ -244,20 +249,26 @@ class _Chunks:
         return next(self._pieces, b"")
 
 
+def _store(actor: Actor, service: Within, document_id: UUID, file: Received) -> Examined:
+    """Look at a file and store it for good: first the object, then the row.
+
+    What is stored and does not come to count is found and removed.
+    """
+    examined = examine(file.path, file.stored, service.settings)
+    storage.put_new(service.objects, object_key(actor.tenant_id, document_id), file.path)
+    crashpoint("upload-after-object")
+    return examined
+
+
 def _count(
     connection: Connection,
     actor: Actor,
-    service: Within,
     document_id: UUID,
     filename: str,
-    file: Received,
+    stored: Stored,
+    examined: Examined,
 ) -> None:
-    """Look at a file, store it for good, and make its document count."""
-    examined = examine(file.path, file.stored, service.settings)
-    key = object_key(actor.tenant_id, document_id)
-    # First the object, then the row: what is stored and not counted is found and removed.
-    storage.put_new(service.objects, key, file.path)
-    crashpoint("upload-after-object")
+    """Make the document of a stored file count."""
     orders = lock_linked(connection, actor, document_id)
     counted = records.mark_uploaded(
         connection,
@@ -266,8 +277,8 @@ def _count(
             "document_id": document_id,
             "filename": clean_name(filename, examined.facts.media_type),
             "media_type": examined.facts.media_type,
-            "size": file.stored.size,
-            "sha256": file.stored.sha256,
+            "size": stored.size,
+            "sha256": stored.sha256,
             "facts": canonical_json(examined.facts).decode(),
             "perceptual_hash": examined.perceptual_hash,
             "now": now(),
@@ -294,11 +305,14 @@ def _write_pending(
     connection: Connection,
     actor: Actor,
     said: Described,
+    document_id: UUID,
     filename: str,
     size: int,
     sha256: str | None,
-) -> UUID:
-    document_id = new_id()
+) -> None:
+    """Write a document that does not count yet, if there is room; no other is added meanwhile."""
+    records.hold_use_of_storage(connection, actor.tenant_id)
+    _check_room(connection, actor, said, size)
     # Tags are given later, all but the purpose.
     values: dict[str, Any] = said.model_dump(include=set(records.DESCRIPTION) - {"tags"})
     records.insert_document(
@@ -325,7 +339,6 @@ def _write_pending(
         work_order_id=said.work_order_id,
         after={**values, "size": size},
     )
-    return document_id
 
 
 def _check_room(connection: Connection, actor: Actor, said: Described, size: int) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -281,6 +283,36 @@ def test_a_firm_and_a_work_order_have_room_for_so_much_only(make_desk, monkeypat
         lambda: small.model_copy(update={"bytes_per_firm": 1_000_000}),
     )
     assert desk.announce(b"1").get_json()["code"] == "TOO_MANY_PENDING"
+
+
+@pytest.mark.parametrize("how", ["upload", "announce"])
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [("files_per_work_order", "TOO_MANY_FILES"), ("bytes_per_firm", "STORAGE_FULL")],
+)
+def test_of_sixteen_files_at_the_same_instant_none_passes_the_limit(
+    how, limit, code, make_desk, monkeypatch, rows
+):
+    """Each on a connection of its own; all have asked whether there is room before any is there."""
+    desk = make_desk()
+    order = desk.work_order()
+    content = files.jpeg(60)
+    most = {"files_per_work_order": 5, "bytes_per_firm": 5 * len(content) + 1}[limit]
+    small = limits().model_copy(update={limit: most})
+    monkeypatch.setattr("service.evidence.uploads.limits", lambda: small)
+    send = {"upload": desk.upload, "announce": desk.announce}[how]
+
+    with ThreadPoolExecutor(16) as people:
+        answers = list(
+            people.map(lambda _: send(content, work_order_id=order), range(16), timeout=60)
+        )
+
+    assert Counter(answer.status_code for answer in answers) == {201: 5, 409: 11}
+    assert {one.get_json()["code"] for one in answers if one.status_code == 409} == {code}
+    (there,) = rows(
+        "select count(*) as files from documents where work_order_id = :order", order=order
+    )
+    assert there["files"] == 5
 
 
 def test_a_file_is_for_a_work_order_that_is_there_and_open(desk, make_desk, set_status):

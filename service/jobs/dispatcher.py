@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rq import Queue
 
     from service.bootstrap import Service
-    from service.settings import Settings
 
 CHANNEL = "zenops_operations"
 #: More than this never waits in the queue: what is there cannot be taken back, or be put in order.
@@ -44,7 +43,7 @@ def run_dispatcher(service: Service, stop: threading.Event) -> None:
     """Dispatch until the event is set. As many dispatchers may run as one likes."""
     with contextlib.closing(connect(service.settings.redis_url)) as valkey:
         queue = open_queue(valkey)
-        with _listening(service.settings) as wait_for_notice:
+        with _listening(service) as wait_for_notice:
 
             def one_round() -> float:
                 if dispatch(service, queue) == WINDOW:
@@ -83,7 +82,7 @@ def dispatch(service: Service, queue: Queue) -> int:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[Callable[[float, threading.Event], None]]:
+def _listening(service: Service) -> Iterator[Callable[[float, threading.Event], None]]:
     """A function that waits until a commit asks for work, a time is over, or the process ends.
 
     It keeps a connection of its own, and makes another when that one is gone; it is listening
@@ -94,7 +93,8 @@ def _listening(settings: Settings) -> Iterator[Callable[[float, threading.Event]
     def wait(seconds: float, stop: threading.Event) -> None:
         if not held:
             connection = connect_plainly(
-                settings.jobs_database_url, statement_seconds=settings.statement_seconds
+                service.settings.jobs_database_url,
+                statement_seconds=service.settings.statement_seconds,
             )
             held.append(connection)
             connection.execute(f"listen {CHANNEL}")
@@ -110,6 +110,8 @@ def _listening(settings: Settings) -> Iterator[Callable[[float, threading.Event]
             held[0].execute("select 1")
         except psycopg.Error:
             held.pop().close()
+            # The others went the same way; each would be waited for by itself.
+            service.engine.dispose()
 
     try:
         yield wait

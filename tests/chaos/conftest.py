@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from service.bootstrap import Service, make_service
+from service.identifiers import new_id
 from service.jobs.registry import KINDS
 from service.local_services import scratch_folder
+from service.settings import read_settings
 from tests.chaos import work
 from tests.chaos.size import IS_FULL
 from tests.chaos.world import World, made_world
+from tests.service.conftest import User
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -31,8 +36,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def one_world(tmp_path_factory: Any) -> Iterator[World]:
-    import shutil
-
     folder = scratch_folder()
     try:
         with made_world(folder, tmp_path_factory.mktemp("chaos") / "log") as world:
@@ -42,10 +45,14 @@ def one_world(tmp_path_factory: Any) -> Iterator[World]:
 
 
 @pytest.fixture
-def world(one_world: World, monkeypatch: Any) -> Iterator[World]:
-    """The world, with nothing under way and nothing running."""
+def kinds_of_tests(monkeypatch: Any) -> None:
     for name, kind in work.KINDS_OF_TESTS.items():
         monkeypatch.setitem(KINDS, name, kind)
+
+
+@pytest.fixture
+def world(one_world: World, kinds_of_tests: None) -> Iterator[World]:  # noqa: ARG001 - for what it does
+    """The world, with nothing under way and nothing running."""
     one_world.rest()
     one_world.clear()
     yield one_world
@@ -56,3 +63,40 @@ def world(one_world: World, monkeypatch: Any) -> Iterator[World]:
 def repeat(request: Any) -> int:
     """Which repeat of a repeated test this is."""
     return int(getattr(request, "param", 0))
+
+
+@pytest.fixture(scope="session")
+def firm_world(tmp_path_factory: Any) -> Iterator[World]:
+    """A world of its own: packs stay for ever, and the other tests begin with nothing."""
+    folder = scratch_folder()
+    try:
+        with made_world(folder, tmp_path_factory.mktemp("packs") / "log") as world:
+            yield world
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valuer(firm_world: World) -> User:
+    user = User(new_id(), firm_world.tenant_id, "u@specimen.test", "", ("super_admin",))
+    firm_world.execute(
+        "insert into firm_settings (tenant_id, updated_at) values (:tenant, now())",
+        tenant=user.tenant_id,
+    )
+    firm_world.execute(
+        "insert into users (user_id, email, name, created_at)"
+        " values (:user, :email, 'Specimen Person', now())",
+        user=user.user_id,
+        email=user.email,
+    )
+    return user
+
+
+@pytest.fixture(scope="session")
+def web(firm_world: World) -> Iterator[Service]:
+    settings, problems = read_settings(firm_world.environ(), logins=("api",))
+    assert settings is not None, problems
+    made = make_service(settings, "api")
+    yield made
+    made.engine.dispose()
+    made.redis.close()

@@ -52,6 +52,7 @@ def _serve_web() -> None:
         def load_config(self) -> None:
             self.cfg.set("bind", f"unix:{os.environ['ZENOPS_TEST_SOCKET']}")
             self.cfg.set("workers", 1)
+            self.cfg.set("threads", 8)
             self.cfg.set("worker_class", "gthread")
             self.cfg.set("control_socket_disable", True)
             self.cfg.set("loglevel", "warning")

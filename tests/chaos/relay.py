@@ -46,13 +46,16 @@ class Relay:
         user, _, _ = parts.netloc.rpartition("@")
         return parts._replace(netloc=f"{user}@127.0.0.1:{self.port}", query="").geturl()
 
-    def swallow(self, *, also_new: bool) -> int:
-        """Forward nothing more on what is connected, and on what will be; how many ways that are."""
+    def carried(self) -> int:
+        """How many connections there have been."""
+        return len(self._ways)
+
+    def swallow(self, *, also_new: bool) -> None:
+        """Forward nothing more on what is connected, and if so wished on what will be."""
         with self._changing:
             self._takes_new = not also_new
             for way in self._ways:
                 way.is_open.clear()
-            return len(self._ways)
 
     def go_on(self) -> None:
         """Forward again; what was sent meanwhile arrives now."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from typing import Any
+from uuid import UUID
 
 import pytest
 
 from factory.verification import verify_bundle
-from service.bootstrap import Service, make_service
-from service.identifiers import new_id
-from service.local_services import scratch_folder
-from service.settings import read_settings
+from service.bootstrap import Service
 from tests.chaos.size import IS_FULL, repeated
-from tests.chaos.world import World, made_world, note_recovery, wait_until
+from tests.chaos.world import World, note_recovery, wait_until
 from tests.service.conftest import User
 from tests.service.packs.specimen import enter, make_ready, read_specimen
 
@@ -36,43 +32,6 @@ CASES = [
     ("dispatcher-before-push", "self"),
     ("dispatcher-after-push", "self"),
 ]
-
-
-@pytest.fixture(scope="module")
-def firm_world(tmp_path_factory: Any) -> Iterator[World]:
-    """A world of its own: packs stay for ever, and the other tests begin with nothing."""
-    folder = scratch_folder()
-    try:
-        with made_world(folder, tmp_path_factory.mktemp("packs") / "log") as world:
-            yield world
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def valuer(firm_world: World) -> User:
-    user = User(new_id(), firm_world.tenant_id, "u@specimen.test", "", ("super_admin",))
-    firm_world.execute(
-        "insert into firm_settings (tenant_id, updated_at) values (:tenant, now())",
-        tenant=user.tenant_id,
-    )
-    firm_world.execute(
-        "insert into users (user_id, email, name, created_at)"
-        " values (:user, :email, 'Specimen Person', now())",
-        user=user.user_id,
-        email=user.email,
-    )
-    return user
-
-
-@pytest.fixture(scope="module")
-def web(firm_world: World) -> Iterator[Service]:
-    settings, problems = read_settings(firm_world.environ(), logins=("api",))
-    assert settings is not None, problems
-    made = make_service(settings, "api")
-    yield made
-    made.engine.dispose()
-    made.redis.close()
 
 
 @repeated
@@ -100,7 +59,11 @@ def test_a_pack_comes_out_whole(
         "the pack is there",
     )
     note_recovery(f"pack {point} {target}", took)
+    assert_whole(world, order)
 
+
+def assert_whole(world: World, order: UUID) -> None:
+    """One pack, one file of each kind, the promised digest, each operation done once."""
     (pack,) = world.query(
         "select pack_id, bundle_digest from packs where work_order_id = :order", order=order
     )

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.forking import children_of
 from tests.chaos.oracle import faults, is_settled
-from tests.chaos.size import IS_FULL, KILLER_OPERATIONS, KILLER_SECONDS
+from tests.chaos.size import IS_FULL, SIZE
 from tests.chaos.test_crash_points import tick_faults
 from tests.chaos.world import BOUND_S, World, note_recovery, wait_until
 
@@ -36,12 +36,12 @@ def test_whoever_is_killed_whenever_nothing_is_lost_and_nothing_doubled(world: W
     batches = 10 if IS_FULL else 3
     committed = []
     killed = 0
-    until = time.monotonic() + KILLER_SECONDS
+    until = time.monotonic() + SIZE.killer_seconds
     for batch in range(batches):
         committed += world.ask(
-            KILLER_OPERATIONS // batches, prefix=str(batch), late=chance.uniform(0, 0.3)
+            SIZE.killer_operations // batches, prefix=str(batch), late=chance.uniform(0, 0.3)
         )
-        while time.monotonic() < until - KILLER_SECONDS * (batches - 1 - batch) / batches:
+        while time.monotonic() < until - SIZE.killer_seconds * (batches - 1 - batch) / batches:
             time.sleep(chance.uniform(0.2, 2))
             victim = chance.choice(world.kept).pid
             family = [victim, *children_of(victim)]

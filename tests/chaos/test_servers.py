@@ -10,7 +10,7 @@ import redis
 
 from service.local_services import start_postgres, start_valkey
 from tests.chaos.oracle import faults, is_settled
-from tests.chaos.size import REPEATS
+from tests.chaos.size import SIZE
 from tests.chaos.world import (
     BOUND_S,
     STORE_BOUND_S,
@@ -29,7 +29,7 @@ def test_the_queue_is_emptied_again_and_again(world: World) -> None:
     world.start_all(EVERYBODY)
     committed = world.ask(40, late=0.1)
     with contextlib.closing(redis.Redis.from_url(world.valkey.url)) as valkey:
-        for _ in range(3 * REPEATS):
+        for _ in range(3 * SIZE.repeats):
             time.sleep(0.4)
             valkey.flushall()
 
@@ -42,7 +42,7 @@ def test_the_queue_is_emptied_again_and_again(world: World) -> None:
 def test_the_queue_is_killed_and_comes_back_empty(world: World) -> None:
     world.start_all(EVERYBODY)
     committed = world.ask(30, late=0.1)
-    for _ in range(REPEATS):
+    for _ in range(SIZE.repeats):
         time.sleep(0.5)
         world.valkey.stop(immediate=True)
         time.sleep(0.5)
@@ -64,7 +64,7 @@ def test_the_database_stops_as_after_a_power_cut(world: World) -> None:
     world.postgres = start_postgres(world.postgres.folder, durable=True)
     wait_until(lambda: server_answers(world), BOUND_S, "the database answers")
     committed = world.ask(30, late=0.1)
-    for _ in range(REPEATS):
+    for _ in range(SIZE.repeats):
         time.sleep(0.8)
         world.postgres.stop(immediate=True)
         time.sleep(0.5)

@@ -63,6 +63,7 @@ def write(job: Job) -> None:
     time.sleep(payload.get("late", 0))
     with job.effect() as connection:
         note(connection, job)
+        time.sleep(payload.get("inside", 0))
 
 
 def note(connection: Any, job: Job) -> None:

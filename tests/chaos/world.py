@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Kept:
     role: str
     without: str | None
     pid: int
+    differs: Mapping[str, str] = field(default_factory=dict)
     starts: int = 1
 
 
@@ -81,6 +82,7 @@ class World:
             "ZENOPS_REAPER_SECONDS": "1",
             "ZENOPS_DISPATCH_SECONDS": "1",
             "ZENOPS_DATABASE_CONNECTIONS": "4",
+            "ZENOPS_TEST_SOCKET": str(self.folder / "web.sock"),
         }
 
     def start(
@@ -90,18 +92,21 @@ class World:
         crash_at: str | None = None,
         target: str = "self",
         without: str | None = None,
+        differs: Mapping[str, str] | None = None,
     ) -> Kept:
-        """Start a process; armed, it dies at the point once, and starts anew unarmed."""
-        environ = self.environ()
-        if role == "web":
-            environ["ZENOPS_TEST_SOCKET"] = str(self.folder / "web.sock")
+        """Start a process; armed, it dies at the point once, and starts anew unarmed.
+
+        `differs` is what its environment has that others' have not.
+        """
+        differs = differs or {}
+        environ = self.environ() | differs
         if crash_at is not None:
             environ |= {
                 "ZENOPS_CRASH_AT": crash_at,
                 "ZENOPS_CRASH_TARGET": target,
                 "ZENOPS_CRASH_MARKER": str(self.new_marker()),
             }
-        kept = Kept(role, without, self.starter.start(role, environ, without))
+        kept = Kept(role, without, self.starter.start(role, environ, without), differs)
         with self._changing:
             self.kept.append(kept)
         return kept
@@ -131,7 +136,8 @@ class World:
             with self._changing:
                 for one in self.kept:
                     if not is_alive(one.pid):
-                        one.pid = self.starter.start(one.role, self.environ(), one.without)
+                        environ = self.environ() | one.differs
+                        one.pid = self.starter.start(one.role, environ, one.without)
                         one.starts += 1
 
     def rest(self) -> None:
@@ -198,14 +204,10 @@ class World:
         with self.owner() as connection:
             connection.execute(text(statement), values)
 
-    def running(self, role: str) -> list[Kept]:
-        """The processes of a role."""
-        return [one for one in self.kept if one.role == role]
-
-    def stop(self, *roles: str) -> None:
-        """Kill the processes of some roles for good."""
+    def stop(self, *which: str | Kept) -> None:
+        """Kill some processes, or those of some roles, for good."""
         with self._changing:
-            for one in [one for one in self.kept if one.role in roles]:
+            for one in [one for one in self.kept if one in which or one.role in which]:
                 kill_tree(one.pid)
                 self.kept.remove(one)
 

@@ -342,11 +342,22 @@ def _billing_rows(tenant: UUID, ids: Mapping[str, UUID], at: datetime) -> dict[s
             "created_at": at,
             "updated_at": at,
         },
+        "subscription_periods": {
+            "subscription_id": ids["subscription"],
+            "period": 0,
+            "starts_on": "2026-11-24",
+            "ends_on": "2026-12-24",
+            "price": 100,
+            "status": "paid",
+            "paid_at": at,
+            "paid_by": "free",
+            "created_at": at,
+        },
         "subscription_refills": {
             "subscription_id": ids["subscription"],
             "period": 0,
-            "period_start": at,
             "credits": 5,
+            "entry_id": ids["entry"],
             "created_at": at,
         },
         "payment_orders": {

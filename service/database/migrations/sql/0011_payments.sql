@@ -27,35 +27,78 @@ create table subscriptions (
         check (status in ('active', 'paused', 'past_due', 'suspended', 'cancelled')),
     anchor_day integer not null check (anchor_day between 1 and 31),
     timezone text not null default 'Asia/Kolkata',
+    -- Always an anchor day. Period n runs from anchor(started_on, n) to anchor(started_on, n + 1).
     started_on date not null,
-    -- How many periods have begun; period n runs from anchor(started_on, n) to anchor(started_on, n+1).
-    period integer not null default 0 check (period >= 0),
-    paid_through_period integer not null default -1,
+    -- The first period that has neither begun nor lapsed.
+    next_period integer not null default 0 check (next_period >= 0),
     grace_until date,
-    provider text,
+    -- When the sweep looks again; null if time alone changes nothing.
+    due_at timestamptz,
+    provider text check (provider in ('stripe', 'razorpay')),
     provider_subscription_id text,
     cancelled_on date,
     version bigint not null default 1,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     primary key (tenant_id, subscription_id),
-    foreign key (tenant_id, account_id) references billing_accounts
+    foreign key (tenant_id, account_id) references billing_accounts,
+    check ((provider is null) = (provider_subscription_id is null)),
+    check ((status = 'cancelled') = (cancelled_on is not null)),
+    check (status <> 'past_due' or grace_until is not null)
 );
 create unique index subscriptions_current on subscriptions (tenant_id, account_id)
     where status <> 'cancelled';
+create unique index subscriptions_provider on subscriptions (provider, provider_subscription_id);
+create index subscriptions_due on subscriptions (tenant_id, due_at) where due_at is not null;
 select app.protect_ledger('subscriptions');
 
--- One row for each period: a second refill of it cannot be written.
+-- The periods that began or were paid beforehand. For one without a row, or one that lapsed, nothing
+-- is owed and nothing is given.
+create table subscription_periods (
+    tenant_id uuid not null references tenants,
+    subscription_id uuid not null,
+    period integer not null check (period >= 0),
+    starts_on date not null,
+    ends_on date not null,
+    price bigint not null check (price >= 0),
+    status text not null check (status in ('unpaid', 'paid', 'lapsed')),
+    is_paid boolean not null generated always as (status = 'paid') stored,
+    -- What asks for the price; null if it is nothing, or if the provider asks.
+    invoice_id uuid,
+    paid_at timestamptz,
+    -- Who said so: free, invoice, or the provider with its payment's id.
+    paid_by text,
+    created_at timestamptz not null,
+    primary key (tenant_id, subscription_id, period),
+    unique (tenant_id, subscription_id, period, is_paid),
+    unique (tenant_id, invoice_id),
+    foreign key (tenant_id, subscription_id) references subscriptions,
+    foreign key (tenant_id, invoice_id) references service_invoices,
+    check (starts_on < ends_on),
+    check ((status = 'paid') = (paid_at is not null)),
+    check ((paid_at is null) = (paid_by is null))
+);
+-- What comes next is not asked for while something is owed.
+create unique index subscription_periods_owed on subscription_periods (tenant_id, subscription_id)
+    where status = 'unpaid';
+select app.protect_ledger('subscription_periods');
+
+-- One row for each period: a second refill of it cannot be written, nor one of a period that is not
+-- paid, nor can a period be unpaid again that was refilled.
 create table subscription_refills (
     tenant_id uuid not null references tenants,
     subscription_id uuid not null,
     period integer not null check (period >= 0),
-    period_start date not null,
-    credits bigint not null,
+    is_paid boolean not null default true check (is_paid),
+    credits bigint not null check (credits >= 0),
+    -- The grant; null if the plan has no credits.
     entry_id uuid,
     created_at timestamptz not null,
     primary key (tenant_id, subscription_id, period),
-    foreign key (tenant_id, subscription_id) references subscriptions
+    foreign key (tenant_id, subscription_id, period, is_paid)
+        references subscription_periods (tenant_id, subscription_id, period, is_paid),
+    foreign key (tenant_id, entry_id) references journal_entries,
+    check ((credits = 0) = (entry_id is null))
 );
 select app.protect_ledger('subscription_refills', billing => 'select, insert');
 select app.append_only('subscription_refills');

@@ -476,6 +476,7 @@ def pack_view(connection: Connection, actor: Actor, order: WorkOrder) -> dict[st
         "steps": (),
         "artifacts": (),
         "sign_off": None,
+        "sign_off_said": "",
         "signing": Signing(may=False),
         "earlier_packs": tuple(one for one in packs if not one.is_current),
     }
@@ -488,9 +489,20 @@ def pack_view(connection: Connection, actor: Actor, order: WorkOrder) -> dict[st
     found["artifacts"] = tuple(
         sorted(artifacts, key=lambda one: ("docx", "pdf", "bundle").index(one.kind))
     )
-    found["sign_off"] = sign_off_state(connection, pack)
-    found["signing"] = signing_of(connection, actor, pack, found["sign_off"].signed)
+    state = found["sign_off"] = sign_off_state(connection, pack)
+    found["sign_off_said"] = said_of_sign_off(state.needed, len(state.signed))
+    found["signing"] = signing_of(connection, actor, pack, state.signed)
     return found
+
+
+def said_of_sign_off(needed: int, signed: int) -> str:
+    """How many valuers must still sign, in a sentence."""
+    left = needed - signed
+    if left <= 0:
+        return f"Signed: {signed} of {needed}. Nothing more is needed."
+    who = f"{left}{' more' if signed else ''} registered {'valuer' if left == 1 else 'valuers'}"
+    why = f"; a report of this value needs {needed}" if needed > 1 and signed else ""
+    return f"{who} must sign this digest{why}."
 
 
 def steps_of(operations: Sequence[Operation]) -> tuple[Step, ...]:

@@ -5,6 +5,8 @@ import typing
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 import service
 from contracts.contract import BankType, ReportType, ValueSlab
 from contracts.evidence import DocType, EvidenceType
@@ -13,6 +15,7 @@ from service.packs.records import ArtifactKind, PackStatus
 from service.web.history import told
 from service.web.printed import in_lakh_or_crore, words
 from service.web.queue_pages import missing_words
+from service.web.work_order_view import said_of_sign_off
 from service.workorders.shapes import CommentType, SourceType, Status
 from service.workorders.transitions import TRANSITIONS
 
@@ -93,3 +96,21 @@ def test_the_queue_names_two_gaps_and_counts_the_rest():
     assert missing_words(gaps) == "Owner; Khata (0 of 1) and 1 more"
     assert missing_words(gaps[:1]) == "Owner"
     assert missing_words([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("needed", "signed", "said"),
+    [
+        (1, 0, "1 registered valuer must sign this digest."),
+        (1, 1, "Signed: 1 of 1. Nothing more is needed."),
+        (2, 0, "2 registered valuers must sign this digest."),
+        (
+            2,
+            1,
+            "1 more registered valuer must sign this digest; a report of this value needs 2.",
+        ),
+        (2, 2, "Signed: 2 of 2. Nothing more is needed."),
+    ],
+)
+def test_what_a_sign_off_lacks_is_a_sentence(needed, signed, said):
+    assert said_of_sign_off(needed, signed) == said

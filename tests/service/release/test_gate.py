@@ -106,7 +106,7 @@ def by_hand(one: Question) -> str:
     for charge, hold, invoice, mode, plainly, overridden in PAYS:
         seen = (one.charge, one.has_hold, one.invoice, one.account_mode)
         wanted = (charge, hold, invoice, mode)
-        if all(want == "*" or want == saw for want, saw in zip(wanted, seen, strict=True)):
+        if all(want in ("*", saw) for want, saw in zip(wanted, seen, strict=True)):
             return overridden if one.override else plainly
     raise AssertionError(f"no line is for {one}")
 
@@ -182,7 +182,7 @@ def test_every_combination_of_reasons_to_refuse_gives_the_first_of_them() -> Non
     assert len(asked) == 55_296
 
 
-@pytest.mark.parametrize(("wrong", "refused"), REFUSED, ids=lambda one: str(one))
+@pytest.mark.parametrize(("wrong", "refused"), REFUSED, ids=str)
 @pytest.mark.parametrize("charge", [None, "PAID", "CREDIT_CONSUMED"])
 def test_no_payment_opens_the_gate_to_what_is_refused(
     wrong: dict[str, Any], refused: str, charge: Any

@@ -397,6 +397,7 @@ def _billing_rows(tenant: UUID, ids: Mapping[str, UUID], at: datetime) -> dict[s
             "pack_version": 1,
             "bundle_digest": SHA,
             "result": "PAID",
+            "invoice_id": ids["invoice"],
             "operation_key": "k",
             "request_sha256": SHA,
             "created_at": at,
@@ -404,6 +405,7 @@ def _billing_rows(tenant: UUID, ids: Mapping[str, UUID], at: datetime) -> dict[s
         "work_order_charges": {
             "work_order_id": ids["work_order"],
             "settled_by": "PAID",
+            "invoice_id": ids["invoice"],
             "release_id": ids["release"],
             "settled_at": at,
         },

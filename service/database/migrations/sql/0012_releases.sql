@@ -19,11 +19,19 @@ create table releases (
     request_sha256 text not null,
     released_by uuid,
     created_at timestamptz not null,
+    -- What leaves paid for has the charge that says so, in the same commit (see below).
+    charged_work_order uuid generated always as
+        (case when result in ('PAID', 'CREDIT_CONSUMED') then work_order_id end) stored,
     primary key (tenant_id, release_id),
     unique (tenant_id, operation_key),
     foreign key (tenant_id, work_order_id) references work_orders,
     foreign key (tenant_id, pack_id) references packs,
-    check ((result = 'OVERRIDE') = (override_reason is not null))
+    foreign key (tenant_id, hold_id) references credit_holds,
+    foreign key (tenant_id, invoice_id) references service_invoices,
+    check ((result = 'OVERRIDE') = (override_reason is not null)),
+    check (hold_outcome is null or result = 'OVERRIDE' and hold_id is not null),
+    check (result <> 'PAID' or invoice_id is not null),
+    check (result <> 'CREDIT_CONSUMED' or hold_id is not null)
 );
 -- A pack is let out once.
 create unique index releases_once on releases (tenant_id, pack_id) where result <> 'BLOCKED';
@@ -41,9 +49,16 @@ create table work_order_charges (
     settled_at timestamptz not null,
     primary key (tenant_id, work_order_id),
     foreign key (tenant_id, work_order_id) references work_orders,
-    foreign key (tenant_id, release_id) references releases
+    foreign key (tenant_id, release_id) references releases,
+    foreign key (tenant_id, hold_id) references credit_holds,
+    foreign key (tenant_id, invoice_id) references service_invoices,
+    check (case settled_by when 'PAID' then invoice_id else hold_id end is not null)
 );
 select app.protect_ledger('work_order_charges', billing => 'select, insert');
+select app.append_only('work_order_charges');
+-- The release is written first, then its charge: looked at when the transaction ends.
+alter table releases add constraint releases_charged foreign key (tenant_id, charged_work_order)
+    references work_order_charges deferrable initially deferred;
 
 -- What was let out and must not be used any more.
 create table release_withdrawals (
@@ -57,6 +72,25 @@ create table release_withdrawals (
 );
 select app.protect_ledger('release_withdrawals', billing => 'select, insert');
 select app.append_only('release_withdrawals');
+
+-- The portal's people see what was let out of the work that they asked for, and nothing before that.
+grant select on releases, release_withdrawals, packs, pack_artifacts to zen_portal;
+create policy portal_select on releases for select to zen_portal using (
+    tenant_id = (select app.tenant_of('portal')) and result <> 'BLOCKED'
+    and exists (select from work_orders w where w.tenant_id = releases.tenant_id
+                and w.work_order_id = releases.work_order_id));
+create policy portal_select on release_withdrawals for select to zen_portal using (
+    tenant_id = (select app.tenant_of('portal'))
+    and exists (select from releases r where r.tenant_id = release_withdrawals.tenant_id
+                and r.release_id = release_withdrawals.release_id));
+create policy portal_select on packs for select to zen_portal using (
+    tenant_id = (select app.tenant_of('portal'))
+    and exists (select from releases r where r.tenant_id = packs.tenant_id
+                and r.pack_id = packs.pack_id));
+create policy portal_select on pack_artifacts for select to zen_portal using (
+    tenant_id = (select app.tenant_of('portal')) and kind <> 'bundle'
+    and exists (select from releases r where r.tenant_id = pack_artifacts.tenant_id
+                and r.pack_id = pack_artifacts.pack_id));
 
 -- What is planned and what happened, for the older system and for statements; once for each key.
 create table usage_events (

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from service.audit.events import record
 from service.errors import ServiceError
+from service.people.acting import in_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy import Connection
+
+    from service.actor import Actor
 
 _BEGIN = text(
     "with before as materialized (select current_setting('role') as role,"
@@ -45,3 +50,24 @@ def as_billing(connection: Connection, tenant_id: UUID | None = None) -> Iterato
         connection.execute(_END, after)
         raise
     connection.execute(_END, after)
+
+
+def record_in(
+    connection: Connection, actor: Actor, tenant_id: UUID, action: str, **what: Any
+) -> UUID:
+    """Write an audit event of the firm whose books were changed, whoever changed them.
+
+    Args:
+        connection: in the actor's own role, outside of `as_billing`.
+        actor: who did it; the studio does it in the firm's name.
+        tenant_id: the firm.
+        action: what was done, such as `billing:credits:granted`.
+        what: as `service.audit.events.record` takes it.
+
+    Returns:
+        The event's id.
+    """
+    if actor.tenant_id == tenant_id:
+        return record(connection, actor, action, **what)
+    with in_tenant(connection, tenant_id):
+        return record(connection, replace(actor, tenant_id=tenant_id), action, **what)

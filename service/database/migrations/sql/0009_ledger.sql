@@ -29,13 +29,27 @@ begin
 end $$;
 revoke all on function app.protect_ledger from public;
 
+-- For migrations only: a table whose rows a person of the portal sees if they are of their own account.
+create function app.show_in_portal(name text) returns void
+language plpgsql set search_path = 'public' as $$
+begin
+    execute format('grant select on public.%I to zen_portal', name);
+    execute format(
+        'create policy portal_select on public.%I for select to zen_portal using ('
+        'tenant_id = (select app.tenant_id()) and (select app.audience()) = ''portal'' and account_id in ('
+        'select a.account_id from public.billing_accounts a where a.tenant_id = (select app.tenant_id())'
+        ' and a.owner_user_id = (select app.user_id())))', name);
+end $$;
+revoke all on function app.show_in_portal from public;
+
 create table billing_accounts (
     tenant_id uuid not null references tenants,
     account_id uuid not null,
     account_type text not null check (account_type in ('tenant', 'external_associate')),
-    -- The grammar of the older system; one key names one account everywhere.
+    -- The grammar of the older system, with the channels it sends; one key names one account everywhere.
     external_key text not null constraint billing_accounts_external_key unique check (
-        external_key ~ '^(v1:(partner|client|assignment|invoice)|v2:(tenant|external)):[A-Za-z0-9_-]+$'),
+        length(external_key) <= 200 and external_key ~
+        '^(v1:(partner|client|assignment|invoice|channel)|v2:(tenant|external)):[A-Za-z0-9_-]+$'),
     display_name text not null check (length(display_name) between 1 and 200),
     -- The person of the portal whose account it is; others there do not see it.
     owner_user_id uuid references users,
@@ -69,11 +83,14 @@ create table credit_wallets (
     available bigint not null default 0 check (available >= 0),
     journal_seq bigint not null default 0,
     journal_hash text not null default '',
+    -- When the newest entry was written; a later one never says an earlier time, whatever clocks do.
+    journal_at timestamptz,
     primary key (tenant_id, account_id),
     foreign key (tenant_id, account_id) references billing_accounts,
     check (wallet - reserved = available)
 );
 select app.protect_ledger('credit_wallets');
+select app.show_in_portal('credit_wallets');
 
 create table credit_holds (
     tenant_id uuid not null references tenants,
@@ -100,7 +117,9 @@ create table credit_holds (
 create unique index credit_holds_active on credit_holds (tenant_id, account_id, ref_type, ref_id)
     where status = 'active';
 create index credit_holds_to_expire on credit_holds (expires_at) where status = 'active';
+create index credit_holds_by_ref on credit_holds (tenant_id, account_id, ref_type, ref_id);
 select app.protect_ledger('credit_holds');
+select app.show_in_portal('credit_holds');
 
 -- What an entry moves: ledger -> whole credits or paise, those of one unit adding up to nothing.
 create function app.balances(postings jsonb) returns boolean language sql immutable parallel safe
@@ -149,4 +168,5 @@ create table journal_entries (
 create unique index journal_hold_ends on journal_entries (tenant_id, hold_id)
     where kind in ('consume', 'release', 'expire');
 select app.protect_ledger('journal_entries', billing => 'select, insert');
+select app.show_in_portal('journal_entries');
 select app.append_only('journal_entries');

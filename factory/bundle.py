@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from importlib import metadata
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from contracts.bundle import BundledCase, Registers, TemplateIdentity
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
+    from contracts.contract import Contract
     from contracts.evaluation import Evaluation
     from contracts.evidence import Evidence, FileFacts
     from contracts.profile import Profile
@@ -42,6 +44,7 @@ SIGNATURE = "signature.json"
 DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 #: What an evaluation calls a rule set, profile or template that it found none of.
 NONE = "none"
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 #: The key of the template whose headers, footers and styles the pages of pictures get.
 ANNEXURES = "ANNEXURES_V1"
 
@@ -77,11 +80,16 @@ def as_bundled(case: Case) -> Case:
 
     Deleted evidence is gone, with its links; so is what says who wrote the contract, and when.
     """
-    contract = case.contract.model_copy(update={"audit": None, "computed_values": None})
+    contract = contract_as_bundled(case.contract)
     evidence = tuple(piece for piece in case.evidence if piece.status != "deleted")
     kept = {piece.key for piece in evidence}
     links = tuple(link for link in case.links if link.evidence in kept)
     return case.model_copy(update={"contract": contract, "evidence": evidence, "links": links})
+
+
+def contract_as_bundled(contract: Contract) -> Contract:
+    """The contract as a bundle holds it: what was entered, and nothing else."""
+    return contract.model_copy(update={"audit": None, "computed_values": None})
 
 
 def write_bundle(
@@ -241,6 +249,7 @@ def payload_of(
     *,
     logo: FileFacts | None = None,
     template: bytes | None = None,
+    written: Mapping[str, bytes] = NOTHING,
 ) -> dict[str, bytes]:
     """The texts of a bundle, by their paths in it.
 
@@ -250,6 +259,7 @@ def payload_of(
         library: what it was evaluated with.
         logo: the facts of the firm's logo.
         template: a firm's own template, which the report must then be printed in.
+        written: those of `case`, `contract` and `evaluation` that the caller has as texts already.
     """
     catalogue = library.catalogue
     # There is an evaluation, so the library had no problems.
@@ -260,15 +270,7 @@ def payload_of(
     firm = case.firm
     if firm is not None and logo is not None:
         firm = firm.model_copy(update={"logo": stored_name(logo).removeprefix("data/")})
-    bundled = BundledCase(
-        case=case.case,
-        title=case.title,
-        source=case.source,
-        evidence=tuple(map(_with_stored_file, case.evidence)),
-        links=case.links,
-        parameters=case.parameters,
-    )
-    rest = canonical_json(bundled)
+    rest = written.get("case") or rest_of(case)
     look = _shared(
         library, f"profile {evaluation.profile.id}@{evaluation.profile.version}", profile or {}
     )
@@ -277,8 +279,8 @@ def payload_of(
             _Pictures((rest, look, canonical_json(case.contract.annexures)), case, profile)
         ),
         "case": rest,
-        "contract": canonical_json(case.contract),
-        "evaluation": canonical_json(evaluation),
+        "contract": written.get("contract") or canonical_json(case.contract),
+        "evaluation": written.get("evaluation") or canonical_json(evaluation),
         "firm": canonical_json(firm or {}),
         "profile": look,
         "registers": _shared(library, "registers", partial(_registers, library)),
@@ -290,6 +292,20 @@ def payload_of(
         "template": canonical_json(template_of(evaluation, template)),
     }
     return {f"data/{name}.json": part for name, part in parts.items()}
+
+
+def rest_of(case: Case) -> bytes:
+    """The text of what a bundle holds of a case beside its contract and its firm."""
+    return canonical_json(
+        BundledCase(
+            case=case.case,
+            title=case.title,
+            source=case.source,
+            evidence=tuple(map(_with_stored_file, case.evidence)),
+            links=case.links,
+            parameters=case.parameters,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)

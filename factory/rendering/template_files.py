@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -91,5 +91,12 @@ def list_templates() -> tuple[TemplateFile, ...]:
 
 def _on_disk(template: Registered, key: str) -> TemplateFile:
     path = FOLDER / template.file
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    state = path.stat()
+    digest = _digest(path, (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
     return TemplateFile(key, path, digest, template.title, template.family, template.cover)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _state: tuple[int, ...]) -> str:
+    """The sha256 of a file, which is read again once its state is another."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

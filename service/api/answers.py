@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,7 +26,8 @@ def json_ready(value: Any) -> Any:
     Raises:
         TypeError: the value has no form in an answer.
     """
-    if value is None or isinstance(value, str | bool | int):
+    kind: Any = type(value)
+    if kind in _AS_IT_STANDS or isinstance(value, str | int):
         return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -33,21 +35,33 @@ def json_ready(value: Any) -> Any:
         return str(value)
     if isinstance(value, Decimal | Quantity | date):
         return to_plain(value)
-    if isinstance(value, BaseModel):
-        return {
-            field.serialization_alias or field.alias or name: json_ready(getattr(value, name))
-            for name, field in type(value).model_fields.items()
-        }
     if isinstance(value, Mapping):
-        return {str(key): json_ready(inner) for key, inner in value.items()}
+        return {
+            str(key): inner if type(inner) in _AS_IT_STANDS else json_ready(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [json_ready(inner) for inner in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: json_ready(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
+    names = _names(kind)
+    if names is not None:
+        return {called: json_ready(getattr(value, name)) for called, name in names}
     raise TypeError(f"a {type(value).__name__} has no form in an answer")
+
+
+_AS_IT_STANDS: frozenset[Any] = frozenset({str, bool, int, type(None)})
+
+
+@cache
+def _names(kind: Any) -> tuple[tuple[str, str], ...] | None:
+    """What the members of a model or a record are called in an answer, and what here."""
+    if issubclass(kind, BaseModel):
+        return tuple(
+            (field.serialization_alias or field.alias or name, name)
+            for name, field in kind.model_fields.items()
+        )
+    if dataclasses.is_dataclass(kind):
+        return tuple((field.name, field.name) for field in dataclasses.fields(kind))
+    return None
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

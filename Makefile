@@ -51,8 +51,9 @@ test-durable: $(READY) ## the durable-rules matcher; needs a C compiler and Pyth
 test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberation fonts
 	$(BIN)/python -m pytest -q tests/pdf tests/service/packs/pdf
 
-chaos: $(READY) ## processes and servers killed again and again, in full: half an hour; ZENOPS_CHAOS_REPEATS=20 for longer
-	ZENOPS_CAMPAIGN=full $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
+chaos: CAMPAIGN ?= full
+chaos: $(READY) ## processes and servers killed again and again: half an hour; hours with CAMPAIGN=long
+	ZENOPS_CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
 
 test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running service; needs chromium
 	$(BIN)/python -m pytest -q tests/browser

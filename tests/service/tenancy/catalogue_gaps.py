@@ -22,6 +22,7 @@ GLOBAL_KEYS = {
     "tenants_slug_key": "names of firms are the studio's to give",
     "billing_accounts_external_key": "a key holds its own firm's or person's id; others are the studio's",
     "service_invoices_number": "numbers are the issuer's, one row for all its clients",
+    "invoice_settlements_number": "credit notes are the issuer's, likewise",
     "subscriptions_provider": "ids that the payment provider gives",
     "payment_orders_provider": "ids that the payment provider gives",
     "payment_events_once": "ids that the payment provider gives",

@@ -1,0 +1,1 @@
+"""Invoices of the firm that runs the service to the accounts that use it."""

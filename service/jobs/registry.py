@@ -69,6 +69,9 @@ KINDS: dict[str, Kind] = {
     "firm.export": Kind(
         "service.privacy.firm_archive:make_archive", max_attempts=3, timeout_seconds=3600
     ),
+    "subscriptions.sweep": Kind("service.subscriptions.sweeping:sweep_firm", timeout_seconds=900),
+    "payment.event": Kind("service.payments.inbox:work_off", max_attempts=8),
+    "payment.ask": Kind("service.payments.asking:ask", max_attempts=3),
     "system.probe": Kind("service.jobs.probing:probe"),
 }
 

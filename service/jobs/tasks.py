@@ -13,6 +13,8 @@ from service.audit.sealing import seal
 from service.database.connections import transaction
 from service.evidence.sweeping import sweep_orphans
 from service.packs.sweeping import sweep
+from service.payments.asking import ask_due
+from service.payments.inbox import sweep as sweep_events
 from service.people.access_tokens import forget_ended
 from service.privacy.retention import purge
 from service.telemetry.metrics import gather
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from service.bootstrap import Service
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -93,6 +95,9 @@ _NIGHT = timedelta(hours=21)
 TASKS: tuple[Task, ...] = (
     Task("audit.seal", timedelta(seconds=5), run=seal_audit),
     Task("metrics.gather", timedelta(seconds=15), run=gather_metrics),
+    Task("payments.ask", timedelta(minutes=1), run=ask_due),
+    Task("payments.sweep", timedelta(minutes=15), run=sweep_events),
+    Task("subscriptions.sweep", HOUR, timedelta(minutes=2), kind="subscriptions.sweep"),
     Task("audit.seal_late", DAY, _NIGHT, run=seal_late_audit),
     Task("audit.anchor", DAY, _NIGHT + timedelta(minutes=15), run=anchor),
     Task("packs.sweep", DAY, _NIGHT + timedelta(minutes=30), run=sweep, claim_seconds=3600),

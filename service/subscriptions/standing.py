@@ -68,7 +68,8 @@ def pass_on(terms: Terms, standing: Standing, today: date, *, may_ask: bool = Tr
     A free plan's periods all begin, however late that is noticed. Of a plan with a price only the
     running period is asked for: one that ended before anybody was asked for its price has lapsed,
     and so have those that ended while an earlier one was owed. What is paid is given in any case,
-    as soon as nothing is owed.
+    as soon as nothing is owed; a subscription that is over has only what was paid for a period that
+    had begun.
 
     Args:
         terms: what was agreed.
@@ -76,8 +77,11 @@ def pass_on(terms: Terms, standing: Standing, today: date, *, may_ask: bool = Tr
         today: the day, where the subscriber lives.
         may_ask: whether a price may be asked for, or what is owed be found late.
     """
-    if standing.status in {"paused", "cancelled"}:
+    if standing.status == "paused":
         return Pass(standing)
+    if standing.status == "cancelled":
+        late = tuple(sorted(one for one in standing.paid if one < standing.next_period))
+        return Pass(replace(standing, paid=standing.paid - set(late)), refilled=late)
     if standing.owed is not None:
         return Pass(_while_owed(terms, standing, today) if may_ask else standing)
     running = period_on(terms.started_on, terms.anchor_day, today)

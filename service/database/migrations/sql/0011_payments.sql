@@ -6,6 +6,9 @@ create table subscription_plans (
     price_monthly bigint not null check (price_monthly >= 0),
     monthly_credit_allowance bigint not null check (monthly_credit_allowance >= 0),
     grace_days integer not null default 7 check (grace_days between 0 and 90),
+    -- How a period is invoiced: the law's part, which nobody agrees on and everybody bears.
+    sac text not null check (sac ~ '^[0-9]{4,8}$'),
+    tax_rate numeric(5, 2) not null check (tax_rate between 0 and 100),
     is_active boolean not null default true,
     created_at timestamptz not null,
     primary key (tenant_id, plan_id)
@@ -103,6 +106,10 @@ create table subscription_refills (
 select app.protect_ledger('subscription_refills', billing => 'select, insert');
 select app.append_only('subscription_refills');
 
+-- What somebody is asked to pay through a provider. The row is committed before the provider hears
+-- of it, as `unknown`: it may have a link there until the provider has said otherwise.
+-- What has become of it are facts that news can only add to, in whatever order it comes: settled,
+-- refunded, charged back; the status follows from them.
 create table payment_orders (
     tenant_id uuid not null references tenants,
     payment_order_id uuid not null,
@@ -114,32 +121,55 @@ create table payment_orders (
     credits bigint not null default 0 check (credits >= 0),
     amount bigint not null check (amount > 0),
     currency text not null default 'INR' check (currency = 'INR'),
-    status text not null default 'pending' check (status in ('pending', 'requires_action', 'unknown',
+    description text not null default '' check (length(description) <= 200),
+    status text not null default 'unknown' check (status in ('pending', 'requires_action', 'unknown',
         'paid', 'failed', 'cancelled', 'expired', 'refunded', 'partially_refunded', 'charged_back')),
+    -- What the provider says has gone back, in all; the books follow once the order is settled.
     refunded bigint not null default 0 check (refunded between 0 and amount),
-    operation_key text not null,
+    charged_back bigint not null default 0 check (charged_back between 0 and amount),
+    dispute text check (dispute in ('open', 'won', 'lost')),
+    -- What of it could not be used for what it was paid for, and is the account's advance.
+    advance bigint not null default 0 check (advance between 0 and amount),
+    -- How much of the settlement the books have taken back, and the bought credits with it; those
+    -- that were spent already are owed.
+    reversed bigint not null default 0 check (reversed between 0 and amount),
+    credits_reversed bigint not null default 0 check (credits_reversed between 0 and credits),
+    credits_owed bigint not null default 0 check (credits_owed between 0 and credits_reversed),
+    operation_key text not null check (length(operation_key) between 1 and 255),
     request_sha256 text not null,
     provider_order_id text,
     provider_payment_id text,
     checkout_url text,
     failure text,
+    -- What a person has to look at.
+    finding text,
+    -- The provider is asked again then; null if there is nothing to ask any more.
+    ask_at timestamptz,
+    asked integer not null default 0,
     created_by uuid,
     created_at timestamptz not null,
     updated_at timestamptz not null,
+    expires_at timestamptz,
     settled_at timestamptz,
     primary key (tenant_id, payment_order_id),
     unique (tenant_id, account_id, operation_key),
     foreign key (tenant_id, account_id) references billing_accounts,
     foreign key (tenant_id, invoice_id) references service_invoices,
-    foreign key (tenant_id, subscription_id) references subscriptions
+    foreign key (tenant_id, subscription_id) references subscriptions,
+    check ((settled_at is not null)
+        = (status in ('paid', 'refunded', 'partially_refunded', 'charged_back'))),
+    check (reversed = 0 or settled_at is not null),
+    check (purpose <> 'invoice' or invoice_id is not null)
 );
 create unique index payment_orders_provider on payment_orders (provider, provider_order_id);
+create index payment_orders_by_payment on payment_orders (provider, provider_payment_id);
+create index payment_orders_by_account on payment_orders (tenant_id, account_id, payment_order_id desc);
+create index payment_orders_to_ask on payment_orders (ask_at) where ask_at is not null;
+-- While it is not known what became of one, nobody is asked to pay the invoice anew.
+create unique index payment_orders_unknown on payment_orders (tenant_id, invoice_id)
+    where status = 'unknown';
 select app.protect_ledger('payment_orders');
-grant select on payment_orders to zen_portal;
-create policy portal_select on payment_orders for select to zen_portal using (
-    tenant_id = (select app.tenant_id()) and (select app.audience()) = 'portal'
-    and exists (select from billing_accounts a where a.tenant_id = payment_orders.tenant_id
-                and a.account_id = payment_orders.account_id and a.owner_user_id = (select app.user_id())));
+select app.show_in_portal('payment_orders');
 
 -- Money that goes back. The order is locked while one is written, so that they never add up to more
 -- than was paid.
@@ -148,9 +178,11 @@ create table payment_refunds (
     refund_id uuid not null,
     payment_order_id uuid not null,
     amount bigint not null check (amount > 0),
-    status text not null default 'pending' check (status in ('pending', 'unknown', 'succeeded', 'failed')),
+    -- Unknown until the provider has answered; it still counts as money that went.
+    status text not null default 'unknown'
+        check (status in ('pending', 'unknown', 'succeeded', 'failed')),
     reason text not null,
-    operation_key text not null,
+    operation_key text not null check (length(operation_key) between 1 and 255),
     request_sha256 text not null,
     provider_refund_id text,
     created_by uuid,
@@ -184,5 +216,8 @@ create table payment_events (
     primary key (tenant_id, event_id)
 );
 create unique index payment_events_once on payment_events (provider, provider_event_id);
+create index payment_events_waiting on payment_events (received_at)
+    where status in ('received', 'unmatched');
+create index payment_events_of_order on payment_events (payment_order_id);
 select app.protect_ledger('payment_events');
 

@@ -13,6 +13,8 @@ import signal
 #: Every point, in the order in which work passes them.
 NAMES = (
     "upload-after-object",
+    "release-before-effect",
+    "release-after-effect",
     "web-before-commit",
     "web-after-commit",
     "dispatcher-before-push",
@@ -28,6 +30,10 @@ NAMES = (
     "reaper-before-commit",
     "scheduler-before-commit",
     "sealer-in-batch",
+    "refill-before-commit",
+    "refill-after-commit",
+    "webhook-after-store",
+    "payment-before-commit",
 )
 
 

@@ -22,6 +22,7 @@ from service.evidence.examination import read_stored_facts
 from service.evidence.guarding import GUARDED, may_open
 from service.evidence.linked_work import check_may_change, lock_linked, recheck_linked
 from service.evidence.shapes import DocumentAnswer
+from service.evidence.uploads import check_room_in
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -110,11 +111,15 @@ def describe(
         raise _invalid("sensitivity", "A document always has one; 'internal' is the usual.")
     if wanted_version is None and all(getattr(seen, name) == changes[name] for name in changes):
         return
+    moved_to = changes.get("work_order_id")
+    if moved_to not in {None, seen.work_order_id, apart_from}:
+        # Before anything is locked that whoever adds a file may wait for. The caller's own work
+        # order has as many pieces of evidence at most as it may have files.
+        check_room_in(connection, actor, moved_to)
     orders = lock_linked(
         connection, actor, document_id, even_frozen=ALWAYS_OPEN.issuperset(changes)
     )
     row = _locked(connection, actor, document_id, wanted_version)
-    moved_to = changes.get("work_order_id")
     if moved_to is not None and moved_to != row.work_order_id:
         check_may_change(connection, actor, moved_to)
     before = {name: getattr(row, name) for name in changes}

@@ -355,25 +355,37 @@ def _check_room(connection: Connection, actor: Actor, said: Described, size: int
         )
     use: Row[Any] = records.use_of_storage(connection, actor.tenant_id, said.work_order_id)
     allowed = limits()
-    for code, full, detail in (
-        (
-            "STORAGE_FULL",
-            use.bytes + size > allowed.bytes_per_firm,
-            f"The firm's documents may have {allowed.bytes_per_firm:,} bytes.",
-        ),
-        (
+    if use.bytes + size > allowed.bytes_per_firm:
+        raise _full(
+            "STORAGE_FULL", f"The firm's documents may have {allowed.bytes_per_firm:,} bytes."
+        )
+    if use.pending >= allowed.pending_files_per_firm:
+        raise _full(
             "TOO_MANY_PENDING",
-            use.pending >= allowed.pending_files_per_firm,
             f"{use.pending} announced files have not been confirmed. Confirm or delete them first.",
-        ),
-        (
-            "TOO_MANY_FILES",
-            said.work_order_id is not None and use.files >= allowed.files_per_work_order,
-            f"A work order may have {allowed.files_per_work_order} files.",
-        ),
-    ):
-        if full:
-            raise conflict(code, "There is no room for another file", detail)
+        )
+    if said.work_order_id is not None:
+        _check_files(use)
+
+
+def check_room_in(connection: Connection, actor: Actor, work_order_id: UUID) -> None:
+    """Refuse a document that comes from elsewhere to a work order that has no room for it.
+
+    Raises:
+        ServiceError: 409 TOO_MANY_FILES.
+    """
+    records.hold_use_of_storage(connection, actor.tenant_id)
+    _check_files(records.use_of_storage(connection, actor.tenant_id, work_order_id))
+
+
+def _check_files(use: Row[Any]) -> None:
+    most = limits().files_per_work_order
+    if use.files >= most:
+        raise _full("TOO_MANY_FILES", f"A work order may have {most} files.")
+
+
+def _full(code: str, detail: str) -> ServiceError:
+    return conflict(code, "There is no room for another file", detail)
 
 
 def _check_said(stored: Stored, *, size: int | None = None, sha256: str | None = None) -> None:

@@ -271,7 +271,9 @@ def test_a_firm_and_a_work_order_have_room_for_so_much_only(make_desk, monkeypat
 
     full = desk.upload(files.jpeg(23), work_order_id=order)
     assert (full.status_code, full.get_json()["code"]) == (409, "TOO_MANY_FILES")
-    assert desk.upload(files.jpeg(23)).status_code == 201
+    elsewhere = desk.document(files.jpeg(23))["id"]
+    moved = desk.client.patch(f"/v1/documents/{elsewhere}/metadata", json={"work_order_id": order})
+    assert (moved.status_code, moved.get_json()["code"]) == (409, "TOO_MANY_FILES")
     used = sum(one["size_bytes"] for one in desk.client.get("/v1/documents").get_json()["items"])
     assert desk.announce(b"1" * (100_000 - used + 1)).get_json()["code"] == "STORAGE_FULL"
     assert desk.announce(b"1" * (100_000 - used - 2)).status_code == 201

@@ -22,9 +22,14 @@ ROUTES = (
     "work_orders",
     "evidence",
     "packs",
+    "releases",
+    "invoices",
+    "payments",
     "jobs",
     "audit",
     "firm_export",
+    "billing",
+    "control",
     "running_system",
 )
 #: Security of the interface's description: how a caller proves who they are.

@@ -13,8 +13,9 @@ from contracts.canonical_json import canonical_json
 from service import clock
 from service.billing.acting import as_billing, record_in
 from service.billing.journal import lock_account
+from service.billing.usage import record_usage
 from service.errors import conflict, invalid, not_found, version_conflict
-from service.identifiers import new_id
+from service.identifiers import new_id, read_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,10 @@ _OF_WORK = text(
     f"{_SELECT} where tenant_id = :tenant and (external_key = :own"
     " or external_key = :external and is_enabled)"
     " order by external_key = :own limit 1"
+)
+_OWN = text(
+    f"{_SELECT} where tenant_id = :tenant and owner_user_id = :person"
+    " order by created_at, account_id limit 1"
 )
 _INSERT = text(
     f"insert into billing_accounts ({', '.join(_FIELDS)})"  # noqa: S608
@@ -156,6 +161,11 @@ def account_for(connection: Connection, tenant_id: UUID, requester: UUID | None)
     )
 
 
+def account_of_person(connection: Connection, tenant_id: UUID, user_id: UUID) -> Account | None:
+    """The account that somebody of the portal has as their own, or None."""
+    return _read(connection, _OWN, tenant=tenant_id, person=user_id)
+
+
 def ensure_account_for(
     connection: Connection, actor: Actor, requester: UUID | None = None
 ) -> Account:
@@ -202,7 +212,8 @@ def create_account(
         external_key: the key both systems know it by; see `read_external_key`.
         display_name: what people read.
         account_type: the firm itself, or somebody outside it whose work it does.
-        owner_user_id: the person of the portal who sees it as their own.
+        owner_user_id: the person of the portal who sees it as their own; the one that a key
+            v2:external:... names unless it is given.
         payment_terms_days: how long invoices may take; by type unless given.
         bill_to: how invoices address it.
         state_code: the GST code of the state it is in.
@@ -214,7 +225,7 @@ def create_account(
     """
     made = dataclasses.replace(
         _new(tenant_id, read_external_key(external_key), account_type, display_name),
-        owner_user_id=owner_user_id,
+        owner_user_id=owner_user_id or _person_of(connection, external_key),
         bill_to=canonical_json(bill_to or {}).decode(),
         state_code=state_code,
         gstin=gstin,
@@ -318,11 +329,30 @@ def change_policy(
             )
         after = _save(connection, before, changes)
     action = "billing:policy:changed"
+    word = "enabled" if billing_mode == "CREDIT" else "disabled"
     if switched:
-        word = "enabled" if billing_mode == "CREDIT" else "disabled"
         action = f"billing:credit_mode:{word}"
     _record_change(connection, actor, before, after, action, reason)
+    if switched:
+        record_usage(
+            connection,
+            actor,
+            after,
+            f"credit_mode_{word}",
+            key=f"credit_mode:{after.account_id}:{after.version}",
+        )
     return after
+
+
+def _person_of(connection: Connection, key: str) -> UUID | None:
+    """The person that a key names, if there is such a person."""
+    person = read_id(key.removeprefix("v2:external:"))
+    if person is None:
+        return None
+    found: UUID | None = connection.scalar(
+        text("select user_id from users where user_id = :person"), {"person": person}
+    )
+    return found
 
 
 def _new(tenant_id: UUID, key: str, kind: AccountType, name: str) -> Account:

@@ -66,6 +66,7 @@ LEDGERS = frozenset(
         "inr:razorpay",
         "inr:bank",
         "inr:customer_advances",
+        "inr:prepaid_credits",
         "inr:refunds_payable",
         "inr:chargebacks",
     }

@@ -164,6 +164,7 @@ create table journal_entries (
     foreign key (tenant_id, account_id) references billing_accounts,
     foreign key (tenant_id, hold_id) references credit_holds
 );
+create index journal_entries_by_time on journal_entries (tenant_id, account_id, at);
 -- A hold ends once.
 create unique index journal_hold_ends on journal_entries (tenant_id, hold_id)
     where kind in ('consume', 'release', 'expire');

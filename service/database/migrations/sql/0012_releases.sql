@@ -106,6 +106,7 @@ create table usage_events (
     primary key (tenant_id, usage_event_id),
     unique (tenant_id, source_system, operation_key)
 );
+create index usage_events_by_account on usage_events (tenant_id, account_id, at);
 select app.protect_ledger('usage_events', billing => 'select, insert');
 select app.append_only('usage_events');
 

@@ -7,8 +7,10 @@ commits, and an error anywhere leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,12 +18,13 @@ from uuid import UUID
 import structlog
 from flask import Response, current_app, g, request
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from service.actor import Actor
 from service.api.access import Access, access_of
 from service.api.requests import FORM_ROOM, fingerprint, idempotency_key
 from service.clock import now
-from service.database.connections import Role, become
+from service.database.connections import Role, become, settle
 from service.errors import ServiceError, conflict, forbidden
 from service.identifiers import new_id, read_id
 from service.jobs.crashpoints import crashpoint
@@ -63,6 +66,19 @@ class RequestContext:
 def current() -> RequestContext:
     """The context of the request that is being answered; only for routes that are not public."""
     return RequestContext(the_service(), g.connection, g.actor, g.request_id)
+
+
+@contextlib.contextmanager
+def between_transactions() -> Iterator[None]:
+    """Commit what the view has written, do in the block what takes long, and begin anew after it.
+
+    For what is said to other systems: it must not hold locks, and what it is about has to be there
+    whatever becomes of us. A view that is repeated has to find by its own key what it has done.
+    """
+    g.pop("transaction").commit()
+    yield
+    g.transaction = g.connection.begin()
+    _act_as(g.connection, g.actor)
 
 
 def the_service() -> Service:
@@ -144,9 +160,13 @@ def _enter(found: Access) -> Response | None:
     connection = g.connection = the_service().engine.connect()
     g.transaction = connection.begin()
     actor = g.actor = _admit(connection, found)
+    _act_as(connection, actor)
+    return _earlier_answer(connection, actor)
+
+
+def _act_as(connection: Connection, actor: Actor) -> None:
     role, audience = ACTS_AS[actor.audience]
     become(connection, role, tenant_id=actor.tenant_id, user_id=actor.user_id, audience=audience)
-    return _earlier_answer(connection, actor)
 
 
 def _admit(connection: Connection, found: Access) -> Actor:
@@ -243,12 +263,18 @@ def _earlier_answer(connection: Connection, actor: Actor) -> Response | None:
             "This idempotency key was used for something else",
             "A key belongs to one write for ever. Repeat that write as it was, or take a new key.",
         )
+    if row.status is None:
+        # It ended between its transactions; the view finds by its own key what it has done so far.
+        g.idempotency = values
+        return None
     answer = Response(bytes(row.body), row.status, headers=json.loads(row.headers))
     answer.headers["Idempotent-Replayed"] = "true"
     return answer
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code < 400 and "connection" in g:
+        response = _if_written(response)
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
@@ -272,6 +298,18 @@ def _finish(response: Response) -> Response:
             transaction.rollback()
         g.pop("connection").close()
     _tell(response)
+    return response
+
+
+def _if_written(response: Response) -> Response:
+    """The answer once all is written that a view has sent, or the refusal of it.
+
+    Nothing is committed yet, so that a refusal is the usual one: nothing was changed.
+    """
+    try:
+        settle(g.connection)
+    except DBAPIError as error:
+        return current_app.make_response(current_app.handle_user_exception(error))
     return response
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from contracts.canonical_json import canonical_json
 from service import clock
+from service.database.connections import send
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def record(
     event_id = new_id()
     given = {name: it for name, it in (("before", before), ("after", after)) if it is not None}
     details = canonical_json(_plain(given)).decode() if given else None
-    connection.execute(
+    send(
+        connection,
         _EVENT_ALONE if details is None else _WITH_DETAILS,
         {
             "tenant_id": actor.tenant_id,

@@ -15,14 +15,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import psycopg
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from psycopg.abc import PQGen
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, TextClause
 
 Answer = TypeVar("Answer")
 Role = Literal[
@@ -149,6 +150,57 @@ def become(
             "audience": audience,
         },
     )
+
+
+# Under this name a connection keeps what it has sent and not yet heard of.
+_SENT = "zenops.sent"
+
+
+def send(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> None:
+    """Execute a statement that answers nothing, and do not wait for it.
+
+    The server works on it while the caller goes on. The connection's next statement, or its commit,
+    waits for the end of it, and raises what came of it.
+    """
+    if _SENT not in connection.info:
+        driver: Any = connection.connection.driver_connection
+        connection.info[_SENT] = sent = contextlib.ExitStack()
+        sent.enter_context(driver.pipeline())
+    connection.execute(statement, values, execution_options={_SENT: True})
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _before_statement(
+    connection: Connection, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any
+) -> None:
+    if not context.execution_options.get(_SENT):
+        settle(connection)
+
+
+@event.listens_for(Engine, "commit")
+def settle(connection: Connection) -> None:
+    """Wait for what was sent, if anything was.
+
+    Raises:
+        DBAPIError: the server refused it.
+    """
+    # A connection that was lost took with it what it had sent.
+    sent = None if connection.invalidated else connection.info.pop(_SENT, None)
+    if sent is None:
+        return
+    try:
+        sent.close()
+    except psycopg.Error as error:
+        raise DBAPIError.instance(
+            None, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+
+
+@event.listens_for(Engine, "rollback")
+def _forget(connection: Connection) -> None:
+    """Wait for what was sent; what came of it is undone."""
+    with contextlib.suppress(DBAPIError):
+        settle(connection)
 
 
 @contextlib.contextmanager

@@ -1,18 +1,21 @@
 """What becomes of a request when it is too late for its view to say anything."""
 
 import pytest
-from flask import Response, g
+from flask import Response, g, request
 from sqlalchemy import text
 
 from service.api.access import access
 from service.api.application import create_app
 from service.api.request_life import current
+from service.database.connections import send
 from tests.service.clients import Client
 
 
 @pytest.fixture(scope="module")
 def late_app(service, owner_engine):
-    """The application with two more routes: one streams, one loses its connection at the commit."""
+    """The application with three more routes: one streams, one loses its connection at the commit,
+    one sends what may be refused.
+    """
     app = create_app(service)
 
     @app.post("/v1/streamed")
@@ -24,6 +27,13 @@ def late_app(service, owner_engine):
     @access(None)
     def lose():
         g.lost = current().connection.scalar(text("select pg_backend_pid()"))
+        return Response(b"{}")
+
+    @app.post("/v1/sent")
+    @access(None)
+    def send_on():
+        values = {"divisor": int(request.args["divisor"])}
+        send(current().connection, text("select 1 / cast(:divisor as int)"), values)
         return Response(b"{}")
 
     @app.after_request
@@ -63,3 +73,11 @@ def test_a_commit_that_fails_is_told_as_one_that_may_have_counted(late_client):
     assert answer.get_json()["code"] == "INTERNAL_ERROR"
     assert "may have been done" in answer.get_json()["detail"]
     assert answer.headers["X-Request-Id"] in answer.get_json()["instance"]
+
+
+def test_what_was_sent_and_is_refused_is_told_before_anything_is_committed(late_client):
+    answer = late_client.post("/v1/sent?divisor=0")
+
+    assert answer.status_code == 422
+    assert answer.get_json()["code"] == "VALIDATION_FAILED"
+    assert late_client.post("/v1/sent?divisor=1").status_code == 200

@@ -98,7 +98,7 @@ def issue(
             issuer_gstin=issuer.gstin,
             financial_year=numbered.financial_year,
             place_of_supply=_place(account, issuer),
-            parties=canonical_json(_parties(account, issuer)).decode(),
+            parties=canonical_json(parties_of(account, issuer)).decode(),
             issued_on=numbered.on,
             due_on=due,
             issue_key=key,
@@ -201,6 +201,22 @@ def owed(totals: Totals) -> dict[str, int]:
     }
 
 
+def parties_of(account: Account, issuer: Issuer) -> dict[str, Any]:
+    """Who issues to whom, as the invoice keeps it: an account's GSTIN decides its State."""
+    bill_to = json.loads(account.bill_to)
+    known = {"gstin": account.gstin, "state_code": account.gstin and account.gstin[:2]}
+    known["state_code"] = known["state_code"] or account.state_code
+    return {
+        "issuer": {
+            **issuer.details,
+            "legal_name": issuer.legal_name,
+            "gstin": issuer.gstin,
+            "state_code": issuer.state_code,
+        },
+        "bill_to": {"name": account.display_name, **bill_to, **known},
+    }
+
+
 def _taxed(lines: Sequence[Line], account: Account, issuer: Issuer) -> tuple[Line, ...]:
     """The draft's lines with the taxes of who issues to whom today."""
     items = [
@@ -214,21 +230,6 @@ def _place(account: Account, issuer: Issuer) -> str:
     return place_of_supply(
         gstin=account.gstin, state_code=account.state_code, issuer_state=issuer.state_code
     )
-
-
-def _parties(account: Account, issuer: Issuer) -> dict[str, Any]:
-    bill_to = json.loads(account.bill_to)
-    known = {"gstin": account.gstin, "state_code": account.gstin and account.gstin[:2]}
-    known["state_code"] = known["state_code"] or account.state_code
-    return {
-        "issuer": {
-            **issuer.details,
-            "legal_name": issuer.legal_name,
-            "gstin": issuer.gstin,
-            "state_code": issuer.state_code,
-        },
-        "bill_to": {"name": account.display_name, **bill_to, **known},
-    }
 
 
 def _check_account(account: Account, totals: Totals) -> None:

@@ -1,0 +1,56 @@
+"""Each night: every invoice whose day has passed is said to be overdue, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, text
+
+from service import clock
+from service.actor import Actor
+from service.billing.accounts import find_account
+from service.database.connections import transaction
+from service.identifiers import new_id
+from service.invoices import records
+from service.invoices.notices import notify
+from service.invoices.periods import indian_day
+from service.invoices.totals import OPEN
+
+if TYPE_CHECKING:
+    from service.bootstrap import Service
+
+_OVERDUE = text(
+    "select i.tenant_id, i.invoice_id from service_invoices i"
+    " where i.status in :open and i.due_on < :today and not exists (select from invoice_notices n"
+    " where n.tenant_id = i.tenant_id and n.invoice_id = i.invoice_id and n.kind = 'overdue')"
+    " order by i.due_on, i.invoice_id"
+).bindparams(bindparam("open", expanding=True))
+
+
+def notice_overdue(service: Service) -> int:
+    """Note each overdue invoice of all firms that was not noted yet; how many there were.
+
+    Each has a transaction of its own and is looked at again under its lock, so that one that is paid
+    meanwhile, or noted by another scheduler, is passed over.
+    """
+    with transaction(service.engine, role="zen_system") as connection:
+        values = {"open": OPEN, "today": indian_day(clock.now())}
+        found = connection.execute(_OVERDUE, values).all()
+    noted = 0
+    for tenant_id, invoice_id in found:
+        system = Actor(tenant_id, None, "worker", frozenset(), "scheduler", str(new_id()))
+        with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
+            invoice = records.find(connection, tenant_id, invoice_id)
+            account = find_account(connection, tenant_id, invoice.account_id)
+            if not invoice.is_overdue:
+                continue
+            notify(
+                connection,
+                system,
+                account,
+                invoice_id,
+                "overdue",
+                key=f"invoice_overdue:{invoice_id}",
+            )
+            noted += 1
+    return noted

@@ -19,15 +19,25 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.canonical_json import canonical_json
+from contracts.canonical_json import canonical_json, joined
 from contracts.case import Case, Firm, ParameterOverride, Valuer
 from contracts.contract import Contract, Coordinates
 from contracts.evidence import Evidence, FieldLink, FileFacts
 from contracts.exact_json import read_json
 from engine.evaluation import evaluate
-from factory.bundle import INFO, as_bundled, bundle_info, manifest_of, payload_of, stored_files
+from factory.bundle import (
+    INFO,
+    as_bundled,
+    bundle_info,
+    contract_as_bundled,
+    manifest_of,
+    payload_of,
+    rest_of,
+    stored_files,
+)
 from factory.catalogue import Library, read_catalogue
 from service.clock import now
+from service.database.connections import send
 from service.errors import ServiceError, conflict
 from service.identifiers import new_id
 from service.workorders.records import WORK_ORDER_FIELDS, Snapshot, WorkOrder, find, lock
@@ -84,7 +94,8 @@ class LiveCase:
     """A work order's case as it is now, in the form that a bundle holds.
 
     `files` has an entry for each piece of evidence by its key, and for the logo under an empty key;
-    `kept` is the same as a snapshot holds it. `stored` are the sha256 of the texts that the last
+    `kept` is the same as a snapshot holds it. `contract` is the contract's text in a bundle,
+    `said` the texts that the rest was read from. `stored` are the sha256 of the texts that the last
     snapshot has, which the store therefore has too.
     """
 
@@ -92,6 +103,8 @@ class LiveCase:
     logo: FileFacts | None
     files: Mapping[str, KeptFile]
     kept: str
+    contract: bytes
+    said: tuple[str | None, ...]
     stored: frozenset[str]
 
 
@@ -111,17 +124,27 @@ class _Written:
     contract: Contract | None = dataclasses.field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """A contract, and its text in a bundle."""
+
+    contract: Contract
+    bundled: bytes
+
+
 # Contracts are frozen, and the same text is read again with every change of anything else.
 @lru_cache(maxsize=256)
-def _read_contract(written: _Written) -> Contract:
-    if written.contract is not None:
-        return written.contract
-    return Contract.model_validate(read_json(written.text, "contract").value)
+def _read_contract(written: _Written) -> _Entered:
+    contract = written.contract
+    if contract is not None and contract.audit is None and contract.computed_values is None:
+        return _Entered(contract, written.text.encode())
+    contract = contract or Contract.model_validate(read_json(written.text, "contract").value)
+    return _Entered(contract, canonical_json(contract_as_bundled(contract)))
 
 
 def contract_of(written: str) -> Contract:
     """The contract that a text of canonical JSON holds."""
-    return _read_contract(_Written(written))
+    return _read_contract(_Written(written)).contract
 
 
 def text_of(contract: Contract) -> str:
@@ -184,7 +207,15 @@ def case_of(connection: Connection, order: WorkOrder) -> LiveCase:
     beside = _read_beside(row.beside)
     case = case_from(order, evidence=beside.evidence, links=beside.links, firm=beside.firm)
     stored = frozenset(() if row.parts is None else row.parts.values())
-    return LiveCase(case, beside.logo, beside.files, beside.kept, stored)
+    return LiveCase(
+        case,
+        beside.logo,
+        beside.files,
+        beside.kept,
+        contract=_read_contract(_Written(order.contract)).bundled,
+        said=(order.reference, order.title, order.source, order.parameters, row.beside),
+        stored=stored,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +259,10 @@ def _read_beside(written: str) -> _Beside:
 def _kept_file(item: str | None, row: Mapping[str, Any]) -> KeptFile:
     document = row["document_id"]
     return KeptFile(
-        item and UUID(item), document and UUID(document), row["object_key"], row["filename"]
+        None if item is None else UUID(item),
+        None if document is None else UUID(document),
+        row["object_key"],
+        row["filename"],
     )
 
 
@@ -517,9 +551,9 @@ def take_snapshot(
     snapshot = Snapshot(
         work_order_id=order.work_order_id,
         version=saved.snapshot_version,
-        contract=canonical_json(evaluation.contract).decode(),
+        contract=bundle.computed.decode(),
         evidence=live.kept,
-        readiness=canonical_json(evaluation.readiness).decode(),
+        readiness=bundle.readiness.decode(),
         parts=bundle.parts,
         bundle_digest=bundle.digest,
         ruleset=f"{evaluation.ruleset.id}@{evaluation.ruleset.version}",
@@ -535,7 +569,9 @@ def take_snapshot(
         if digest not in live.stored
     }
     sizes = [len(content) for content in new.values()]
-    connection.execute(
+    # A snapshot is the largest thing that a request writes; meanwhile its answer is made.
+    send(
+        connection,
         _TAKE,
         {
             **values,
@@ -563,22 +599,60 @@ def take_snapshot(
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """The texts of a bundle with its tag file, the sha256 of each, and the bundle's digest."""
+    """The texts of a bundle with its tag file, the sha256 of each, and the bundle's digest.
+
+    `computed` and `readiness` are the contract and the readiness that its evaluation holds.
+    """
 
     texts: Mapping[str, bytes]
     parts: Mapping[str, str]
     digest: str
+    computed: bytes
+    readiness: bytes
 
 
 def frozen(evaluated: Evaluated) -> Frozen:
     """The bundle that a case gives now."""
-    live = evaluated.live
-    payload = payload_of(live.case, evaluated.evaluation, library(), logo=live.logo)
+    live, evaluation = evaluated.live, evaluated.evaluation
+    found = {
+        field.name: canonical_json(getattr(evaluation, field.name))
+        for field in dataclasses.fields(evaluation)
+    }
+    payload = payload_of(
+        live.case,
+        evaluation,
+        library(),
+        logo=live.logo,
+        written={
+            "case": _rest_of(_Rest(live.said, live.case)),
+            "contract": live.contract,
+            "evaluation": joined(found),
+        },
+    )
     parts = {name: _sha256(content) for name, content in payload.items()}
     digest = _sha256(manifest_of(parts, stored_files(live.case, live.logo)))
     # What wrote the bundle is no part of its digest, but of its bytes.
     info = bundle_info()
-    return Frozen({**payload, INFO: info}, {**parts, INFO: _sha256(info)}, digest)
+    return Frozen(
+        {**payload, INFO: info},
+        {**parts, INFO: _sha256(info)},
+        digest,
+        computed=found["contract"],
+        readiness=found["readiness"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a case holds beside its contract, told apart by the texts that it was read from."""
+
+    said: tuple[str | None, ...]
+    case: Case = dataclasses.field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _rest_of(rest: _Rest) -> bytes:
+    return rest_of(rest.case)
 
 
 def _kept(file: KeptFile) -> dict[str, str]:

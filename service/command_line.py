@@ -295,6 +295,29 @@ def restore_drill(
         raise SystemExit(1) from error
 
 
+@app.command()
+def payment_provider(
+    provider: Annotated[
+        Literal["stripe", "razorpay", "both"], typer.Option(help="Whose stand-in it is.")
+    ] = "both",
+    listen: Annotated[
+        str, typer.Option(help="Address and port; 0 takes a free port, which is printed.")
+    ] = "127.0.0.1:8010",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where what it knows is kept; nowhere unless given.")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="Its own log file.")] = None,
+) -> None:
+    """Stand in for payment providers on this machine: no money moves; refused in production."""
+    from service.payments.local_providers.running import NAMES, NotHereError, run
+
+    wanted = NAMES if provider == "both" else (provider,)
+    try:
+        run(os.environ, wanted, listen=listen, folder=folder, log_file=log)
+    except NotHereError as error:
+        _end_with((str(error),))
+
+
 @app.command("serve")
 def serve_everything() -> None:
     """Run the whole service on this machine until Ctrl-C, with servers of its own if need be."""

@@ -18,6 +18,7 @@ Login = Literal["api", "jobs", "owner"]
 
 SHORTEST_SECRET = 32
 SHORTEST_PASSWORD = 16
+SHORTEST_SIGNING_SECRET = 16
 # A random text has more different characters than this, even in hexadecimal.
 FEWEST_CHARACTERS = 10
 PLACEHOLDER = re.compile(
@@ -61,6 +62,14 @@ class Settings:
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
+    stripe_url: str
+    stripe_secret_key: str = field(repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    razorpay_url: str
+    razorpay_key_id: str
+    razorpay_key_secret: str = field(repr=False)
+    razorpay_webhook_secrets: tuple[str, ...] = field(repr=False)
+    provider_seconds: int
 
     @property
     def is_production(self) -> bool:
@@ -128,15 +137,30 @@ def default_state_folder(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "zenops"
 
 
+#: What is of use only as a whole: who, and the settings of it.
+_TOGETHER: Mapping[str, tuple[str, ...]] = {
+    "an identity provider": (
+        "ZENOPS_OIDC_ISSUER",
+        "ZENOPS_OIDC_CLIENT_ID",
+        "ZENOPS_OIDC_CLIENT_SECRET",
+    ),
+    "Stripe": ("ZENOPS_STRIPE_SECRET_KEY", "ZENOPS_STRIPE_WEBHOOK_SECRETS"),
+    "Razorpay": (
+        "ZENOPS_RAZORPAY_KEY_ID",
+        "ZENOPS_RAZORPAY_KEY_SECRET",
+        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
+    ),
+}
+
+
 def _half_given(environ: Mapping[str, str]) -> list[str]:
-    """An identity provider needs all three of its settings."""
-    names = ("ZENOPS_OIDC_ISSUER", "ZENOPS_OIDC_CLIENT_ID", "ZENOPS_OIDC_CLIENT_SECRET")
-    missing = [name for name in names if not environ.get(name, "").strip()]
-    if len(missing) in {0, len(names)}:
-        return []
-    return [
-        f"{name} is missing: an identity provider needs all of its settings" for name in missing
-    ]
+    """A provider needs all of its settings: money must not come whose news cannot be read."""
+    problems = []
+    for who, names in _TOGETHER.items():
+        missing = [name for name in names if not environ.get(name, "").strip()]
+        if len(missing) < len(names):
+            problems += [f"{name} is missing: {who} needs all of its settings" for name in missing]
+    return problems
 
 
 def _laxness(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
@@ -146,6 +170,11 @@ def _laxness(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]
         problems.append("ZENOPS_DEBUG must be off in production: it shows the inside of failures")
     if not str(values.get("public_url", "https:")).startswith("https:"):
         problems.append("ZENOPS_PUBLIC_URL must begin with https: in production; see deploy/")
+    problems += [
+        f"{name} must begin with https: in production; payments are not tried out there"
+        for name in ("ZENOPS_STRIPE_URL", "ZENOPS_RAZORPAY_URL")
+        if not str(values.get(FIELD_OF[name], "https:")).startswith("https:")
+    ]
     for name, secrets in (
         ("ZENOPS_SECRET_KEY", [values.get("secret_key")]),
         ("ZENOPS_SECRET_KEY_FALLBACKS", values.get("secret_key_fallbacks", ())),
@@ -265,6 +294,22 @@ def _folder(text: str) -> Path | None:
     if text and not Path(text).is_absolute():
         raise ValueError("must be an absolute folder")
     return Path(text) if text else None
+
+
+def _server_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise ValueError("must be a server's address: https://host")
+    return text.rstrip("/")
+
+
+def _signing_secrets(text: str) -> tuple[str, ...]:
+    secrets = tuple(text.split())
+    if any(len(secret) < SHORTEST_SIGNING_SECRET for secret in secrets):
+        raise ValueError(
+            f"must be secrets of at least {SHORTEST_SIGNING_SECRET} characters, parted by blanks"
+        )
+    return secrets
 
 
 def _issuer(text: str) -> str:
@@ -449,5 +494,55 @@ VARIABLES = (
     ),
     Variable("ZENOPS_OIDC_CLIENT_ID", "oidc_client_id", str, "", "our name there"),
     Variable("ZENOPS_OIDC_CLIENT_SECRET", "oidc_client_secret", str, "", "our secret there"),
+    Variable(
+        "ZENOPS_STRIPE_SECRET_KEY",
+        "stripe_secret_key",
+        str,
+        "",
+        "our key at Stripe; nothing: no payments through it",
+    ),
+    Variable(
+        "ZENOPS_STRIPE_WEBHOOK_SECRETS",
+        "stripe_webhook_secrets",
+        _signing_secrets,
+        "",
+        "what Stripe signs its events with; several, parted by blanks, while they are exchanged",
+    ),
+    Variable(
+        "ZENOPS_STRIPE_URL",
+        "stripe_url",
+        _server_url,
+        "https://api.stripe.com",
+        "where Stripe answers",
+    ),
+    Variable(
+        "ZENOPS_RAZORPAY_KEY_ID",
+        "razorpay_key_id",
+        str,
+        "",
+        "our name at Razorpay; nothing: no payments through it",
+    ),
+    Variable("ZENOPS_RAZORPAY_KEY_SECRET", "razorpay_key_secret", str, "", "our secret there"),
+    Variable(
+        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
+        "razorpay_webhook_secrets",
+        _signing_secrets,
+        "",
+        "what Razorpay signs its events with; several, as above",
+    ),
+    Variable(
+        "ZENOPS_RAZORPAY_URL",
+        "razorpay_url",
+        _server_url,
+        "https://api.razorpay.com",
+        "where Razorpay answers",
+    ),
+    Variable(
+        "ZENOPS_PROVIDER_SECONDS",
+        "provider_seconds",
+        _whole(1, 50),
+        "15",
+        "how long a payment provider may take to answer; then it is unknown what it did",
+    ),
 )
 FIELD_OF: Mapping[str, str] = {variable.name: variable.field for variable in VARIABLES}

@@ -1,0 +1,1 @@
+"""Money through payment providers: checkout links, their news, refunds, and asking what became of it."""

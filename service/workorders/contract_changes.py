@@ -47,11 +47,12 @@ def changes_between(old: Contract, new: Contract) -> tuple[Change, ...]:
     before: dict[str, tuple[Any, bool]] = {}
     after: dict[str, tuple[Any, bool]] = {}
     for name in Contract.model_fields:
-        one, other = getattr(old, name), getattr(new, name)
         # Results are no entries, and who wrote a contract is no fact of it.
-        if name not in _NOT_ENTERED and one != other:
-            before.update(_leaves(one, name))
-            after.update(_leaves(other, name))
+        if name not in _NOT_ENTERED:
+            pairs = _differing(getattr(old, name), getattr(new, name), name)
+            for one, other, path, guarded in pairs:
+                before.update(_leaves(one, path, guarded=guarded))
+                after.update(_leaves(other, path, guarded=guarded))
     differing = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     return tuple(
         Change(
@@ -62,6 +63,21 @@ def changes_between(old: Contract, new: Contract) -> tuple[Change, ...]:
         )
         for path in differing
     )
+
+
+def _differing(
+    old: Any, new: Any, path: str, *, guarded: bool = False
+) -> Iterator[tuple[Any, Any, str, bool]]:
+    """The innermost parts that differ, with their path and whether they are guarded."""
+    if old == new:
+        return
+    if isinstance(old, BaseModel) and type(old) is type(new):
+        inside = guarded or isinstance(old, GUARDED_PARTS)
+        for name, value in old.__dict__.items():
+            below = inside or _is_guarded(type(old), name)
+            yield from _differing(value, getattr(new, name), f"{path}.{name}", guarded=below)
+    else:
+        yield old, new, path, guarded
 
 
 def _leaves(

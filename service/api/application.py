@@ -30,11 +30,19 @@ ROUTES = (
     "firm_export",
     "billing",
     "control",
+    "subscriptions",
+    "older_system",
     "running_system",
 )
 #: Security of the interface's description: how a caller proves who they are.
 BEARER: dict[str, Any] = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "from POST /v1/auth/login"}
+    "bearer": {"type": "http", "scheme": "bearer", "description": "from POST /v1/auth/login"},
+    "service_token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-service-token",
+        "description": "how the older system sends a service token of the studio's",
+    },
 }
 
 

@@ -67,7 +67,7 @@ def create_pack(path: WorkOrderPath) -> Response:
     earlier = records.current_pack(now.connection, order.tenant_id, order.work_order_id)
     pack = starting.start_pack(now.connection, now.actor, order, None)
     is_same = earlier is not None and earlier.pack_id == pack.pack_id
-    shown = state.pack_state(now.connection, order)
+    shown = state.pack_state(now.connection, now.actor, order)
     return answer(NewPackAnswer(**dict(shown), idempotent=is_same), status=200 if is_same else 201)
 
 
@@ -79,7 +79,8 @@ def create_pack(path: WorkOrderPath) -> Response:
 @access("repogen.read", audiences=OPERATORS)
 def show_pack(path: WorkOrderPath) -> Response:
     """`pack` is null while no pack stands, for example while a correction is made."""
-    return answer(state.pack_state(current().connection, _order(path)))
+    now = current()
+    return answer(state.pack_state(now.connection, now.actor, _order(path)))
 
 
 @api.get(
@@ -103,17 +104,19 @@ def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
 @api.get(
     "/work-orders/<work_order_id>/packs/<version>/artifacts/<kind>",
     summary="Download a file of a pack: bundle, docx or pdf",
-    responses={200: _FILE},
+    responses={200: _FILE, 304: None},
 )
 @access("deliverables.download", audiences=("web", "service"))
 def download(path: ArtifactPath) -> Response:
     """The bytes as they were made, also of a version that was replaced since.
 
-    The ETag is their sha256, the header Zenops-Bundle-Digest the digest that valuers sign.
+    Before its release a report is read by those alone who sign it, and the bundle by those who make
+    reports; that is written down as a review. The ETag is their sha256, the header Zenops-Bundle-Digest the digest that valuers sign.
     """
     now = current()
     pack = _pack(_order(path), path)
-    artifact = downloading.artifact_for(now.connection, now.actor, pack, path.kind)
+    opened = downloading.artifact_for(now.connection, now.actor, pack, path.kind)
+    artifact = opened.artifact
     sha256 = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
     headers = {
         "ETag": f'"{artifact.sha256}"',
@@ -129,7 +132,7 @@ def download(path: ArtifactPath) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, content_type=artifact.media_type)
     chunks = stream(now.service.objects, artifact.object_key)
-    downloading.note(now.connection, now.actor, pack, artifact)
+    downloading.note(now.connection, now.actor, pack, opened)
     return Response(chunks, headers=headers, content_type=artifact.media_type)
 
 
@@ -144,7 +147,7 @@ def retry_pack(path: PackPath) -> Response:
     now = current()
     order = _order(path, locked=True)
     failing.start_again(now.connection, now.actor, _pack(order, path))
-    return answer(state.pack_state(now.connection, order))
+    return answer(state.pack_state(now.connection, now.actor, order))
 
 
 @api.post(
@@ -164,7 +167,7 @@ def sign_pack(path: WorkOrderPath, body: NewSignOff) -> Response:
         version=int(body.pack_version),
         bundle_digest=body.bundle_digest,
     )
-    return answer(state.pack_state(now.connection, order), status=201)
+    return answer(state.pack_state(now.connection, now.actor, order), status=201)
 
 
 def _order(path: WorkOrderPath, *, locked: bool = False) -> WorkOrder:

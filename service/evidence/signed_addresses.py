@@ -15,30 +15,46 @@ from service.errors import forbidden
 if TYPE_CHECKING:
     from service.settings import Settings
 
-Purpose = Literal["upload", "download"]
+Purpose = Literal["upload", "download", "deliverable"]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedAddress:
-    """What a signature says: whose file, and until when."""
+    """What a signature says: whose file, until when, and what else was written into it."""
 
     tenant_id: UUID
-    document_id: UUID
+    subject_id: UUID
     expires_at: datetime
+    further: tuple[str, ...] = ()
 
 
 def sign(
-    settings: Settings, purpose: Purpose, tenant_id: UUID, document_id: UUID, *, seconds: int
+    settings: Settings,
+    purpose: Purpose,
+    tenant_id: UUID,
+    subject_id: UUID,
+    *,
+    seconds: int,
+    further: tuple[str, ...] = (),
 ) -> tuple[str, datetime]:
-    """A signature to be sent along as `token`, and the instant it ends."""
+    """A signature to be sent along as `token`, and the instant it ends.
+
+    Args:
+        settings: hold the keys.
+        purpose: what it is good for, and nothing else.
+        tenant_id: whose file it is.
+        subject_id: the document, or what else the address is about.
+        seconds: how long it is good.
+        further: what its reader has to know besides; not secret, and as signed as the rest.
+    """
     until = (now() + timedelta(seconds=seconds)).replace(microsecond=0)
-    claims = [str(tenant_id), str(document_id), int(until.timestamp())]
+    claims = [str(tenant_id), str(subject_id), int(until.timestamp()), *further]
     text = _signer(settings, purpose).dumps(claims)
     return (text if isinstance(text, str) else text.decode()), until
 
 
 def read_signature(
-    settings: Settings, purpose: Purpose, document_id: UUID, token: str
+    settings: Settings, purpose: Purpose, subject_id: UUID, token: str
 ) -> SignedAddress:
     """What a signature allows.
 
@@ -47,11 +63,12 @@ def read_signature(
             request.
     """
     try:
-        tenant, document, until = _signer(settings, purpose).loads(token)
-        found = SignedAddress(UUID(tenant), UUID(document), datetime.fromtimestamp(until, UTC))
+        tenant, subject, until, *further = _signer(settings, purpose).loads(token)
+        ends = datetime.fromtimestamp(until, UTC)
+        found = SignedAddress(UUID(tenant), UUID(subject), ends, tuple(further))
     except (BadData, ValueError, TypeError, AttributeError, OverflowError):
         found = None
-    if found is None or found.document_id != document_id or found.expires_at <= now():
+    if found is None or found.subject_id != subject_id or found.expires_at <= now():
         raise forbidden(
             "ADDRESS_EXPIRED",
             "This address is not valid any more",

@@ -1,8 +1,9 @@
-"""Who may download which file of a pack before it is released, and that they did."""
+"""Who may have which file of a pack, before it is released and after, and that they got it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -10,34 +11,59 @@ from sqlalchemy import text
 from service.audit.events import record
 from service.errors import ServiceError, forbidden, not_found
 from service.packs import records
-from service.workorders.records import find_snapshot
+from service.release.records import deliverable_of_pack
+from service.release.telling import gate_status
+from service.workorders.records import find, find_snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from service.actor import Actor
     from service.packs.records import Artifact, Pack
+    from service.release.records import Deliverable
 
 
-def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) -> Artifact:
-    """A file of a pack that the actor, who may download, may have.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that somebody may have, and whether only to read it before it is released."""
+
+    artifact: Artifact
+    is_review: bool
+
+
+def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) -> Opened:
+    """A file of a pack that the actor, who holds deliverables.download, may have.
+
+    What is released is theirs. Before that the report is opened by whoever must read it to sign,
+    and the bundle, which is data to be checked, by whoever has packs made.
 
     Raises:
-        ServiceError: 404, there is none of the kind (yet); 410, it was purged; 403, it is a bundle with identity papers
-            or what else is confidential in it, and the actor may not see those.
+        ServiceError: 404, there is none of the kind (yet); 403 DELIVERABLE_NOT_RELEASED, with what
+            the gate waits for; 410, it was withdrawn or purged; 403, it is a bundle with identity
+            papers or what else is confidential in it, and the actor may not see those.
     """
     known = records.artifacts_of(connection, pack.tenant_id, [pack.pack_id])
     found = next((one for one in known if one.kind == kind), None)
     if found is None:
         raise not_found()
-    if found.purged_at is not None:
-        raise ServiceError(
-            410,
-            "ARTIFACT_PURGED",
-            "The file is no longer kept",
-            "It held a paper whose time was over. The report, its digest and what was entered"
-            " are still there.",
+    released = deliverable_of_pack(connection, pack.tenant_id, pack.pack_id)
+    is_out = released is not None and released.state != "withdrawn"
+    may_read = may_review(actor, found.kind)
+    if not may_read and released is None:
+        raise not_released(connection, actor, pack)
+    if not may_read and not is_out:
+        assert released is not None
+        raise withdrawn(released)
+    if kind == "bundle" and not may_read:
+        raise forbidden(
+            "CAPABILITY_MISSING",
+            "You may not do this",
+            "The bundle is what the report was made of, for those who make and check reports: it"
+            " needs the capability repogen.factory as well.",
+            capability="repogen.factory",
         )
+    if found.purged_at is not None:
+        raise purged()
     if kind == "bundle" and not actor.may("evidence.sensitive") and _is_sensitive(connection, pack):
         raise forbidden(
             "CAPABILITY_MISSING",
@@ -46,18 +72,64 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
             " capability evidence.sensitive as well. The report may be downloaded without it.",
             capability="evidence.sensitive",
         )
-    return found
+    return Opened(found, is_review=not is_out)
 
 
-def note(connection: Connection, actor: Actor, pack: Pack, artifact: Artifact) -> None:
+def may_review(actor: Actor, kind: str) -> bool:
+    """Whether somebody may have a file of a report that is not released."""
+    return actor.may("repogen.factory" if kind == "bundle" else "repogen.sign")
+
+
+def withdrawn(deliverable: Deliverable) -> ServiceError:
+    """The refusal of what was let out and taken back."""
+    return ServiceError(
+        410,
+        "DELIVERABLE_WITHDRAWN",
+        "This version was withdrawn and must not be used",
+        f"The reason: {deliverable.why_withdrawn}",
+        extra={"reason": deliverable.why_withdrawn, "replaced_by": deliverable.replaced_by},
+    )
+
+
+def note(connection: Connection, actor: Actor, pack: Pack, opened: Opened) -> None:
     """Write down that the actor has got a file."""
+    artifact = opened.artifact
     record(
         connection,
         actor,
-        "pack:artifact:downloaded",
+        f"pack:artifact:{'reviewed' if opened.is_review else 'downloaded'}",
         subject=("pack", pack.pack_id),
         work_order_id=pack.work_order_id,
         after={"kind": artifact.kind, "version": pack.version, "sha256": artifact.sha256},
+    )
+
+
+def purged() -> ServiceError:
+    """The refusal of a file whose time was over."""
+    return ServiceError(
+        410,
+        "ARTIFACT_PURGED",
+        "The file is no longer kept",
+        "It held a paper whose time was over. The report, its digest and what was entered"
+        " are still there.",
+    )
+
+
+def not_released(connection: Connection, actor: Actor, pack: Pack) -> ServiceError:
+    """The refusal of what the gate has not let out, with what it waits for."""
+    if pack.is_current:
+        order = find(connection, pack.tenant_id, pack.work_order_id)
+        status = gate_status(connection, actor, order)
+        waits_for, told = status.waits_for, status.message
+        if waits_for is None:
+            waits_for, told = "RELEASE", "It can be released now."
+    else:
+        waits_for, told = "PACK_SUPERSEDED", f"Version {pack.version} was {pack.status} before."
+    return forbidden(
+        "DELIVERABLE_NOT_RELEASED",
+        "The report is not released",
+        f"Until it is, only a valuer reads it, to sign it. {told}",
+        waits_for=waits_for,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from service.audit.events import record
+from service.billing.hooks import on_pack_failed, on_pack_resumed
 from service.errors import conflict
 from service.jobs.retrying import retry
 from service.packs import records
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from service.jobs.job import Operation
     from service.packs.records import Pack
 
+Told = Callable[["Connection", "Actor", "Pack"], None]
+
 #: What is told of a pack that will not come, in the transaction that says so: whatever was held for
 #: it is freed here. Called with a worker's connection and the pack as it was.
-ON_PACK_FAILED: tuple[Callable[[Connection, Pack], None], ...] = ()
+ON_PACK_FAILED: tuple[Told, ...] = (on_pack_failed,)
+#: Likewise of one that is tried again, in the operator's transaction; who refuses stops it.
+ON_PACK_RESUMED: tuple[Told, ...] = (on_pack_resumed,)
 
 
 def fail_pack(connection: Connection, operation: Operation) -> None:
@@ -50,7 +55,7 @@ def fail_pack(connection: Connection, operation: Operation) -> None:
         after={"status": "failed", "version": pack.version},
     )
     for told in ON_PACK_FAILED:
-        told(connection, pack)
+        told(connection, operation.actor, pack)
 
 
 def start_again(connection: Connection, actor: Actor, pack: Pack) -> None:
@@ -84,13 +89,17 @@ def resume_pack(connection: Connection, operation: Operation) -> None:
 
     Called in the transaction in which an operator has the dead operation start again.
     """
-    connection.execute(
+    resumed = connection.execute(
         text(
             "update packs set status = 'generating', failure = null"
             " where tenant_id = :tenant and pack_id = :pack and status = 'failed'"
         ),
         {"tenant": operation.tenant_id, "pack": operation.subject_id},
-    )
+    ).rowcount
+    if resumed:
+        pack = _pack_of(connection, operation)
+        for told in ON_PACK_RESUMED:
+            told(connection, operation.actor, pack)
 
 
 def _pack_of(connection: Connection, operation: Operation) -> Pack:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from service.release.answers import GateStatus, ReleaseLine
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -134,7 +136,11 @@ class SignOffAnswer(BaseModel):
 
 
 class PackStateAnswer(BaseModel):
-    """A work order's current pack with all that belongs to it."""
+    """A work order's current pack with all that belongs to it.
+
+    `deliverable_releases` are the gate's latest decisions about the work order, blocked ones too;
+    `billing_gate_status` says what it would decide now, without an override.
+    """
 
     work_order_id: UUID
     work_order_status: str
@@ -145,8 +151,8 @@ class PackStateAnswer(BaseModel):
     generation_job: GenerationAnswer | None
     artifacts: list[ArtifactAnswer]
     sign_off: SignOffAnswer | None
-    deliverable_releases: list[dict[str, Any]]
-    billing_gate_status: dict[str, Any] | None
+    deliverable_releases: list[ReleaseLine]
+    billing_gate_status: GateStatus
 
 
 class NewPackAnswer(PackStateAnswer):

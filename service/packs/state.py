@@ -16,18 +16,24 @@ from service.packs.shapes import (
     SignOffAnswer,
 )
 from service.packs.sign_off import sign_off_state
+from service.release.records import decisions_of
+from service.release.telling import gate_status, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
+    from service.actor import Actor
     from service.packs.records import Artifact, Operation, Pack
     from service.workorders.records import WorkOrder
 
+_MOST_RELEASES = 20
 
-def pack_state(connection: Connection, order: WorkOrder) -> PackStateAnswer:
-    """A work order's current pack with its jobs, artifacts and signatures."""
+
+def pack_state(connection: Connection, actor: Actor, order: WorkOrder) -> PackStateAnswer:
+    """A work order's current pack with its jobs, artifacts, signatures and what the gate says."""
+    decided = decisions_of(connection, order.tenant_id, order.work_order_id, limit=_MOST_RELEASES)
     pack = records.current_pack(connection, order.tenant_id, order.work_order_id)
     described = None if pack is None else describe(connection, [pack])[0]
     return PackStateAnswer(
@@ -40,8 +46,8 @@ def pack_state(connection: Connection, order: WorkOrder) -> PackStateAnswer:
         generation_job=None if pack is None else _generation(connection, pack),
         artifacts=[] if described is None else described.artifacts,
         sign_off=None if pack is None else _sign_off(connection, pack),
-        deliverable_releases=[],
-        billing_gate_status=None,
+        deliverable_releases=[line_of(one) for one in decided],
+        billing_gate_status=gate_status(connection, actor, order),
     )
 
 

@@ -128,6 +128,42 @@ TABLE: Mapping[Payment, tuple[Outcome, Outcome]] = MappingProxyType(
     }
 )
 
+#: Each cell in words, by result and reason; what is blocked is told how to be mended.
+MESSAGES: Mapping[tuple[Result, str | None], str] = MappingProxyType(
+    {
+        ("PAID", None): "The report is released: its invoice is paid.",
+        ("PAID", "covered_by_settled_charge"): (
+            "The report is released: the work order was paid for with an earlier version."
+        ),
+        ("CREDIT_CONSUMED", None): "The report is released: the credits held for it are used.",
+        ("CREDIT_CONSUMED", "covered_by_settled_charge"): (
+            "The report is released: the work order's credits were used for an earlier version."
+        ),
+        ("OVERRIDE", None): "The report is released by an override of the held credits.",
+        ("OVERRIDE", "credit_reservation_missing_override"): (
+            "The report is released by an override: no credits were held for it."
+        ),
+        ("OVERRIDE", "invoice_unpaid_override"): (
+            "The report is released by an override: its invoice is not paid and stays due."
+        ),
+        ("OVERRIDE", "service_invoice_missing_override"): (
+            "The report is released by an override: there is no invoice for it."
+        ),
+        ("BLOCKED", "credit_reservation_missing"): (
+            "The report is not released: no credits are held for the work order. Buy credits and"
+            " ask the studio to reserve them for it, then release with a new key."
+        ),
+        ("BLOCKED", "invoice_unpaid"): (
+            "The report is not released: its invoice is not paid. Pay it, then release with a new"
+            " key."
+        ),
+        ("BLOCKED", "service_invoice_missing"): (
+            "The report is not released: there is no invoice for the work order. Ask the studio"
+            " for one and pay it, then release with a new key."
+        ),
+    }
+)
+
 _KEY = "Send idempotency_key, fresh for each new attempt to release."
 _NOT_ALLOWED = (
     "Letting a report out that is not paid for needs the capability deliverables.override; an"

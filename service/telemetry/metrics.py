@@ -38,6 +38,9 @@ REQUEST_SECONDS = Histogram(
     ("route", "method"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+GATE_RESULTS = Counter(
+    "zenops_release_gate", "Decisions of the release gate.", ("result", "reason")
+)
 
 # The sealer is seconds behind; what it has passed over for a day, its nightly round finds.
 _UNSEALED_WITHIN = timedelta(days=1)
@@ -134,5 +137,6 @@ def exposition(valkey: redis.Redis) -> bytes:
     else:
         registry.register(REQUESTS)
         registry.register(REQUEST_SECONDS)
+        registry.register(GATE_RESULTS)
     registry.register(_Gathered(valkey))
     return generate_latest(registry)

@@ -238,9 +238,10 @@ def download(work_order_id: str, version: int, kind: str) -> Response:
     pack = pack_records.pack_of_version(now.connection, order.tenant_id, found, version)
     if pack is None or kind not in _KINDS:
         raise not_found()
-    artifact = downloading.artifact_for(now.connection, now.actor, pack, kind)
+    opened = downloading.artifact_for(now.connection, now.actor, pack, kind)
+    artifact = opened.artifact
     chunks = storage.stream(now.service.objects, artifact.object_key)
-    downloading.note(now.connection, now.actor, pack, artifact)
+    downloading.note(now.connection, now.actor, pack, opened)
     headers = {
         "Content-Disposition": disposition(artifact.filename),
         "Content-Length": str(artifact.size),

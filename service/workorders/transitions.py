@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.billing import hooks
 from service.packs.starting import start_pack, supersede_current, withdraw_current
 
 if TYPE_CHECKING:
@@ -70,28 +71,33 @@ def _withdraw_pack(connection: Connection, actor: Actor, move: Move) -> object:
 #: Every way there is; what is not here is refused.
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("DRAFT", "EVIDENCE_PENDING"),
-    Transition("DRAFT", "DATA_PENDING"),
+    Transition("DRAFT", "DATA_PENDING", effects=(hooks.on_data_pending,)),
     Transition("DRAFT", "CANCELLED"),
-    Transition("EVIDENCE_PENDING", "DATA_PENDING"),
+    Transition("EVIDENCE_PENDING", "DATA_PENDING", effects=(hooks.on_data_pending,)),
     Transition("EVIDENCE_PENDING", "CANCELLED"),
-    Transition("DATA_PENDING", "READY_FOR_RENDER", needs_readiness=True, effects=(_make_pack,)),
-    Transition("DATA_PENDING", "CLOSED"),
-    Transition("DATA_PENDING", "CANCELLED"),
-    Transition("READY_FOR_RENDER", "CLOSED"),
-    Transition("READY_FOR_RENDER", "CANCELLED", effects=(_withdraw_pack,)),
+    Transition(
+        "DATA_PENDING",
+        "READY_FOR_RENDER",
+        needs_readiness=True,
+        effects=(_make_pack, hooks.on_ready),
+    ),
+    Transition("DATA_PENDING", "CLOSED", effects=(hooks.on_closed,)),
+    Transition("DATA_PENDING", "CANCELLED", effects=(hooks.on_cancelled,)),
+    Transition("READY_FOR_RENDER", "CLOSED", effects=(hooks.on_closed,)),
+    Transition("READY_FOR_RENDER", "CANCELLED", effects=(_withdraw_pack, hooks.on_cancelled)),
     Transition(
         "READY_FOR_RENDER",
         "DATA_PENDING",
         capability="repogen.reopen",
         needs_note=True,
-        effects=(_supersede_pack,),
+        effects=(_supersede_pack, hooks.on_data_pending),
     ),
     Transition(
         "CLOSED",
         "DATA_PENDING",
         capability="repogen.reopen",
         needs_note=True,
-        effects=(_supersede_pack,),
+        effects=(_supersede_pack, hooks.on_data_pending),
     ),
 )
 

@@ -97,7 +97,7 @@ def test_who_has_the_file_already_gets_no_bytes_and_leaves_no_record(
     def recorded() -> int:
         with owner_engine.connect() as connection:
             found: int = connection.scalar(
-                text("select count(*) from audit_events where action = 'pack:artifact:downloaded'")
+                text("select count(*) from audit_events where action = 'pack:artifact:reviewed'")
             )
         return found
 
@@ -131,7 +131,9 @@ def test_the_state_tells_the_pack_its_jobs_its_files_and_who_must_sign(
     assert (job["kind"], job["status"], job["percent"]) == ("pack.render", "done", 100)
     assert [one["kind"] for one in job["operations"]] == ["pack.bundle", "pack.render"]
     assert state["sign_off"] == {"needed": 1, "signed": [], "is_complete": False}
-    assert (state["deliverable_releases"], state["billing_gate_status"]) == ([], None)
+    assert state["deliverable_releases"] == []
+    assert state["billing_gate_status"]["waits_for"] == "SIGN_OFF_MISSING"
+    assert state["billing_gate_status"]["releasable_without_override"] is False
 
 
 def test_an_artifact_that_is_not_there_is_not_found(desk: Any, made: UUID) -> None:
@@ -147,7 +149,7 @@ def test_what_was_made_is_written_down_with_the_job_that_made_it(
         rows = connection.execute(
             text(
                 "select action, actor_kind from audit_events where work_order_id = :id"
-                " and action like 'pack:%' and action <> 'pack:artifact:downloaded' order by at"
+                " and action like 'pack:%' and action <> 'pack:artifact:reviewed' order by at"
             ),
             {"id": made},
         ).all()

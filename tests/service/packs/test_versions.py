@@ -271,7 +271,7 @@ def test_a_bundle_with_identity_papers_needs_the_capability_to_see_them(
         json={
             "kind": "service",
             "label": "archive",
-            "scopes": ["deliverables.download"],
+            "scopes": ["deliverables.download", "repogen.factory", "repogen.sign"],
             "expires_at": expires,
         },
     )

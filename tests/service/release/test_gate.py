@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.release.gate import TABLE, Outcome, Question, Refusal, Repeated, decide, mode_of
+from service.release.gate import MESSAGES, TABLE, Outcome, Question, Refusal, Repeated, decide, mode_of
 
 #: A request that comes to the gate, of a report that nothing pays for.
 PLAIN = Question(
@@ -197,6 +197,17 @@ def test_a_hold_counts_before_an_invoice_and_both_before_the_accounts_mode() -> 
     billed = dataclasses.replace(PLAIN, invoice="unpaid", account_mode="CREDIT")
 
     assert (mode_of(held), mode_of(billed)) == ("CREDIT", "POSTPAID")
+
+
+def test_every_cell_has_words_and_no_words_are_without_a_cell() -> None:
+    cells = {(cell.result, cell.reason) for row in TABLE.values() for cell in row}
+
+    assert set(MESSAGES) == cells
+    assert all(
+        "not released" in words and "new key" in words
+        for (result, _), words in MESSAGES.items()
+        if result == "BLOCKED"
+    )
 
 
 def test_only_a_block_keeps_the_report_in() -> None:

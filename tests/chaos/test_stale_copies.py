@@ -43,7 +43,9 @@ def pause_past_its_lease(world: World, *, whole: bool, without: str | None = Non
         os.kill(pid, signal.SIGSTOP)
     world.start("worker", without=without)
     wait_until(lambda: is_settled(world, 1), BOUND_S, "another worker has done it")
-    assert world.query("select generation from counting.effects") == [(2,)]
+    # On busy cores the second copy may lose a lease of a second as well.
+    ((generation,),) = world.query("select generation from counting.effects")
+    assert generation > 1
     for pid in paused:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: not is_alive(horse), BOUND_S, "the paused work-horse has ended")
@@ -55,11 +57,12 @@ def test_a_paused_copy_wakes_up_and_writes_nothing(whole: bool, world: World) ->
     pause_past_its_lease(world, whole=whole)
 
     (row,) = world.query("select operation_id, status, generation from operations")
-    assert (row.status, row.generation) == ("done", 2)
+    assert row.status == "done"
     assert faults(world, [row.operation_id]) == []
-    assert world.query(
+    (first, *_, last) = world.query(
         "select generation, outcome from operation_attempts order by generation"
-    ) == [(1, "fenced"), (2, "done")]
+    )
+    assert (first, last) == ((1, "fenced"), (row.generation, "done"))
 
 
 def test_two_schedulers_do_each_turn_once(world: World) -> None:

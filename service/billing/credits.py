@@ -111,6 +111,8 @@ _ACTIVE = text(
     " and ref_id = :ref_id and status = 'active' order by created_at, hold_id limit 1"
 )
 
+_FIND_HOLD = text(f"select {_HOLD} from credit_holds where hold_id = :hold")  # noqa: S608
+
 
 def grant(
     connection: Connection,
@@ -410,6 +412,18 @@ def release(
             work_order_id=hold.work_order_id,
         )
     return status
+
+
+def find_hold(connection: Connection, hold_id: UUID) -> Hold:
+    """A hold of whatever firm; the connection acts as zen_studio.
+
+    Raises:
+        ServiceError: 404.
+    """
+    row = connection.execute(_FIND_HOLD, {"hold": hold_id}).one_or_none()
+    if row is None:
+        raise not_found()
+    return Hold(*row)
 
 
 def active_hold(connection: Connection, tenant_id: UUID, ref: tuple[str, str]) -> Hold | None:

@@ -70,9 +70,10 @@ class HoldsQuery(PageOf):
 
 
 class TimelineQuery(PageOf):
-    """Which part of an account's story."""
+    """Which part of an account's story; by its key for the older system alone."""
 
     source: TimelineSource | None = None
+    external_key: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 
 class AccountsQuery(_Sent):

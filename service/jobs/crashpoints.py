@@ -32,6 +32,7 @@ NAMES = (
     "sealer-in-batch",
     "refill-before-commit",
     "refill-after-commit",
+    "reconcile-before-commit",
     "webhook-after-store",
     "payment-before-commit",
 )

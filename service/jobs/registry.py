@@ -72,6 +72,9 @@ KINDS: dict[str, Kind] = {
     "subscriptions.sweep": Kind("service.subscriptions.sweeping:sweep_firm", timeout_seconds=900),
     "payment.event": Kind("service.payments.inbox:work_off", max_attempts=8),
     "payment.ask": Kind("service.payments.asking:ask", max_attempts=3),
+    "holds.reconcile": Kind(
+        "service.billing.reconciling_holds:reconcile_firm", timeout_seconds=900
+    ),
     "system.probe": Kind("service.jobs.probing:probe"),
 }
 

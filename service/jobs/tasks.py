@@ -98,6 +98,7 @@ TASKS: tuple[Task, ...] = (
     Task("payments.ask", timedelta(minutes=1), run=ask_due),
     Task("payments.sweep", timedelta(minutes=15), run=sweep_events),
     Task("subscriptions.sweep", HOUR, timedelta(minutes=2), kind="subscriptions.sweep"),
+    Task("holds.reconcile", HOUR, timedelta(minutes=12), kind="holds.reconcile"),
     Task("audit.seal_late", DAY, _NIGHT, run=seal_late_audit),
     Task("audit.anchor", DAY, _NIGHT + timedelta(minutes=15), run=anchor),
     Task("packs.sweep", DAY, _NIGHT + timedelta(minutes=30), run=sweep, claim_seconds=3600),

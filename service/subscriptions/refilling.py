@@ -230,6 +230,47 @@ def paid(
     return carry_on(connection, actor, subscription, standing, at)
 
 
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """What came of a refill that somebody asked for.
+
+    `period` is the one that is running, None if none is known; `was_given` whether its credits had
+    been given before.
+    """
+
+    moved: Moved
+    period: records.Period | None
+    was_given: bool
+
+
+def refill(connection: Connection, actor: Actor, tenant_id: UUID, subscription_id: UUID) -> Refill:
+    """Bring one subscription up to date because somebody asks; nothing is given twice by it.
+
+    Raises:
+        ServiceError: 404; and what issuing an invoice refuses.
+    """
+    at = clock.now()
+    before = running_period(connection, take(connection, tenant_id, subscription_id, at)[0], at)
+    moved = bring_up_to_date(connection, actor, tenant_id, subscription_id, at=at)
+    return Refill(
+        moved,
+        running_period(connection, moved.subscription, at),
+        before is not None and before.credits is not None,
+    )
+
+
+def running_period(
+    connection: Connection, subscription: Subscription, at: datetime
+) -> records.Period | None:
+    """The period that is running, if it has begun or was paid."""
+    today = day_at(at, subscription.timezone)
+    running = period_on(subscription.started_on, subscription.anchor_day, today)
+    found = records.periods(
+        connection, subscription.tenant_id, subscription.subscription_id, only=running
+    )
+    return found[0] if found else None
+
+
 def invoice_changed(
     connection: Connection, actor: Actor, tenant_id: UUID, invoice_id: UUID
 ) -> Moved | None:

@@ -7,6 +7,7 @@ up to date now is told of and passed over, and holds up no other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import clock
+from service.api.requests import cursor_invalid
+from service.database.connections import transaction
 from service.errors import ServiceError
 from service.jobs import loops
 from service.jobs.crashpoints import crashpoint
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from service.actor import Actor
+    from service.bootstrap import Service
     from service.jobs.job import Job
     from service.subscriptions.refilling import Moved
 
@@ -59,6 +63,28 @@ class Due:
     tenant_id: UUID
     subscription_id: UUID
     since: datetime
+
+    def cursor(self) -> str:
+        """This place in the order, as clients carry it."""
+        return f"{self.since.isoformat()}~{self.tenant_id}~{self.subscription_id}"
+
+
+def read_cursor(written: str | None) -> Due | None:
+    """The place that a cursor names.
+
+    Raises:
+        ServiceError: 400 CURSOR_INVALID.
+    """
+    if written is None:
+        return None
+    try:
+        since, tenant_id, subscription_id = written.split("~")
+        instant = datetime.fromisoformat(since)
+        if instant.tzinfo is None:
+            raise cursor_invalid()
+        return Due(UUID(tenant_id), UUID(subscription_id), instant)
+    except ValueError:
+        raise cursor_invalid() from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +188,50 @@ def sweep(
             break
         swept = replace(_one(swept, one, begin, actor_in(one.tenant_id), at), last=one)
     return swept
+
+
+def sweep_all(
+    service: Service,
+    actor: Actor,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    seconds: float = 4.0,
+) -> tuple[Swept, str | None]:
+    """Bring what is due in all firms up to date, for the studio that waits for it.
+
+    Args:
+        service: of a web process.
+        actor: the studio.
+        limit: how many subscriptions at most.
+        cursor: what the answer before gave.
+        seconds: after so long it answers what it has done; the hourly job does the rest.
+
+    Returns:
+        What was done, and the cursor if there may be more.
+
+    Raises:
+        ServiceError: 400 CURSOR_INVALID.
+    """
+    at, until = clock.now(), time.monotonic() + seconds
+    after = read_cursor(cursor)
+
+    def begin(tenant_id: UUID) -> AbstractContextManager[Connection]:
+        return transaction(
+            service.engine, role="zen_studio", tenant_id=tenant_id, user_id=actor.user_id
+        )
+
+    with begin(actor.tenant_id) as connection:
+        found = due(connection, at, after=after, limit=limit)
+    swept = sweep(
+        found,
+        begin,
+        lambda tenant_id: replace(actor, tenant_id=tenant_id),
+        at=at,
+        may_go_on=lambda: time.monotonic() < until,
+    )
+    may_be_more = swept.last is not None and (len(found) == limit or swept.scanned < len(found))
+    return swept, swept.last.cursor() if swept.last is not None and may_be_more else None
 
 
 def sweep_firm(job: Job) -> None:

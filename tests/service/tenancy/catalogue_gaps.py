@@ -23,6 +23,7 @@ GLOBAL_KEYS = {
     "billing_accounts_external_key": "a key holds its own firm's or person's id; others are the studio's",
     "service_invoices_number": "numbers are the issuer's, one row for all its clients",
     "invoice_settlements_number": "credit notes are the issuer's, likewise",
+    "usage_events_of_v1": "the older system's own keys, which name one event whoever's it is",
     "subscriptions_provider": "ids that the payment provider gives",
     "payment_orders_provider": "ids that the payment provider gives",
     "payment_events_once": "ids that the payment provider gives",

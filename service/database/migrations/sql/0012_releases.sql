@@ -107,6 +107,8 @@ create table usage_events (
     unique (tenant_id, source_system, operation_key)
 );
 create index usage_events_by_account on usage_events (tenant_id, account_id, at);
+-- The older system's keys are its own, whichever account an event turns out to be of.
+create unique index usage_events_of_v1 on usage_events (operation_key) where source_system = 'v1';
 select app.protect_ledger('usage_events', billing => 'select, insert');
 select app.append_only('usage_events');
 

@@ -1,0 +1,1 @@
+"""What the older system asks of this one: accounts, credits, events, and its hourly round."""

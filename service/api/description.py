@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from flask_openapi import OpenAPI
 
 _METHODS = frozenset({"get", "put", "post", "patch", "delete"})
+#: The status of a request with a field that is not as described.
+REFUSED_FIELD = "422"
 PROBLEM = {
     "description": "A refusal: what is the matter, and how to mend it.",
     "content": {
@@ -22,17 +24,16 @@ ANSWER = {"description": "The answer.", "content": {"application/json": {"schema
 def describe(app: OpenAPI) -> dict[str, Any]:
     """The description of an application, as a JSON object.
 
-    The library writes a refusal as JSON of the route's own kind; every refusal of ours is a problem
-    document, whichever its status, so each operation says that once, as its default.
+    The library writes a refused field as JSON of the route's own kind; every refusal of ours is a
+    problem document, whichever its status, so each operation says that once, as its default.
     """
     found = copy.deepcopy(app.api_doc)
     for item in found["paths"].values():
         for method, operation in item.items():
             if method in _METHODS:
                 answers = operation.setdefault("responses", {})
-                for status in [one for one in answers if one[0] in "45"]:
-                    del answers[status]
-                if not any(one.startswith("2") for one in answers):
+                answers.pop(REFUSED_FIELD, None)
+                if not answers:
                     answers["200"] = copy.deepcopy(ANSWER)
                 answers["default"] = PROBLEM
     # The one answer that is no JSON and no file.

@@ -48,7 +48,7 @@ class ExportPath(BaseModel):
     export_id: str
 
 
-class Export(BaseModel):
+class FirmExport(BaseModel):
     """An archive, or how far it is; `file` is where it can be had, for a week."""
 
     export_id: UUID
@@ -62,13 +62,13 @@ class Export(BaseModel):
     size: int | None
 
 
-class Exports(BaseModel):
+class FirmExports(BaseModel):
     """The latest exports."""
 
-    items: list[Export]
+    items: list[FirmExport]
 
 
-@api.post("", summary="Have everything packed up", responses={200: Export, 202: Export})
+@api.post("", summary="Have everything packed up", responses={200: FirmExport, 202: FirmExport})
 @_may_export
 def start_export() -> Response:
     """A job makes the archive. While one is being made, that one is the answer."""
@@ -84,7 +84,7 @@ def start_export() -> Response:
     return answer(_shown(now, _rows(now, export_id)[0]), 202)
 
 
-@api.get("", summary="The latest exports", responses={200: Exports})
+@api.get("", summary="The latest exports", responses={200: FirmExports})
 @_may_export
 def list_exports() -> Response:
     """Newest first."""
@@ -92,7 +92,7 @@ def list_exports() -> Response:
     return answer({"items": [_shown(now, row) for row in _rows(now)]})
 
 
-@api.get("/<export_id>", summary="How far an export is", responses={200: Export})
+@api.get("/<export_id>", summary="How far an export is", responses={200: FirmExport})
 @_may_export
 def show_export(path: ExportPath) -> Response:
     """One export."""
@@ -148,10 +148,10 @@ def _key(now: RequestContext, row: Any) -> str:
     return export_key(now.actor.tenant_id, row.operation_id, row.generation)
 
 
-def _shown(now: RequestContext, row: Any) -> Export:
+def _shown(now: RequestContext, row: Any) -> FirmExport:
     key = _key(now, row)
     is_there = row.status == "done" and storage.exists(now.service.objects, key)
-    return Export(
+    return FirmExport(
         export_id=row.operation_id,
         status=row.status,
         step=row.step,

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, current_app
 from flask_openapi import APIBlueprint, Tag
+from pydantic import BaseModel
 
 from service.api.access import OPERATORS, access, public
 from service.api.answers import answer
@@ -30,7 +31,19 @@ def health() -> Response:
     return answer({"ok": True, "service": "zenops", "ts": now()})
 
 
-@api.get("/ready", summary="Whether the process can work: database, queue and files")
+class Readiness(BaseModel):
+    """Whether what every request needs is there."""
+
+    ready: bool
+    database: bool
+    queue: bool
+
+
+@api.get(
+    "/ready",
+    summary="Whether the process can work: database and queue",
+    responses={200: Readiness, 503: Readiness},
+)
 @public
 def ready() -> Response:
     """Try what every request needs; 503 names what is away."""
@@ -40,7 +53,8 @@ def ready() -> Response:
         "queue": lambda: bool(service.redis.ping()),
     }
     found = {name: _holds(check) for name, check in checks.items()}
-    return answer({"ready": all(found.values()), **found}, 200 if all(found.values()) else 503)
+    works = all(found.values())
+    return answer(Readiness(ready=works, **found), 200 if works else 503)
 
 
 @api.get("/meta", summary="Which system answers here")

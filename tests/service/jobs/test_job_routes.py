@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
+from sqlalchemy import text
 
 from service.identifiers import new_id
 from service.jobs.running import run_pending
+from service.jobs.shapes import JobStatus
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,34 @@ def test_jobs_are_found_by_state_and_kind(filtered, found, ask, manager):
     ask(key="another")
 
     assert len(manager.get(f"/v1/jobs?{filtered}").get_json()["items"]) == found
+
+
+@pytest.mark.parametrize("status", get_args(JobStatus))
+def test_a_job_in_any_state_is_listed_whatever_is_known_of_it(status, ask, manager, owner_engine):
+    bare, full = ask(key="bare"), ask(key="full")
+    with owner_engine.begin() as connection:
+        connection.execute(text("update operations set status = :status"), {"status": status})
+        connection.execute(
+            text(
+                "update operations set subject_id = null, work_order_id = null, requested_by = null"
+                " where operation_id = :bare"
+            ),
+            {"bare": bare},
+        )
+        connection.execute(
+            text(
+                "update operations set kind = 'known.no_more', generation = 9, attempts = 9,"
+                " step = 'render', percent = 100, reason = 'Rain.', requested_by = subject_id,"
+                " sent_at = created_at, lease_until = created_at, finished_at = created_at"
+                " where operation_id = :full"
+            ),
+            {"full": full},
+        )
+
+    listed = manager.get(f"/v1/jobs?status={status}&limit=100")
+
+    assert [one["operation_id"] for one in listed.get_json()["items"]] == [str(full), str(bare)]
+    assert manager.get(f"/v1/jobs/{full}").status_code == 200
 
 
 def test_a_job_tells_how_each_attempt_ended(dead, manager):

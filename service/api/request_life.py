@@ -200,7 +200,10 @@ def _admit(connection: Connection, found: Access) -> Actor:
 
 def _bearer() -> str | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" and token.strip() else None
+    if kind.lower() == "bearer" and token.strip():
+        return token.strip()
+    # The older system sends its token so.
+    return request.headers.get("X-Service-Token", "").strip() or None
 
 
 def _wanted_tenant() -> UUID | None:

@@ -39,13 +39,8 @@ def to_plain(value: Any) -> Any:
     >>> to_plain({"a": Decimal("1E+3"), "b": (date(2026, 3, 31), None)})
     {'a': '1000', 'b': ['2026-03-31', None]}
     """
-    kind = type(value)
-    if kind in _AS_IT_STANDS:
-        return value
-    write = _WRITERS.get(kind)
-    if write is None:
-        write = _WRITERS[kind] = _writer_of(kind)
-    return write(value)
+    write = _WRITERS[type(value)]
+    return value if write is None else write(value)
 
 
 # Characters that RFC 8785 sorts otherwise than Python does, and halves of characters.
@@ -79,8 +74,6 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-_AS_IT_STANDS: frozenset[Any] = frozenset({str, bool, type(None)})
-
 # A plain form has just been made, and so holds no loop to look for.
 _write = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
@@ -109,7 +102,7 @@ def _writer_of(kind: Any) -> Writer:
 def _model_as_plain(aliases: Mapping[str, str], value: BaseModel) -> dict[str, Any]:
     # Most fields of a contract are empty: what a model holds is looked at once.
     return {
-        aliases.get(name, name): inner if type(inner) in _AS_IT_STANDS else to_plain(inner)
+        aliases.get(name, name): inner if (write := _WRITERS[type(inner)]) is None else write(inner)
         for name, inner in value.__dict__.items()
         if inner is not None
     }
@@ -117,7 +110,9 @@ def _model_as_plain(aliases: Mapping[str, str], value: BaseModel) -> dict[str, A
 
 def _record_as_plain(names: tuple[str, ...], value: Any) -> dict[str, Any]:
     return {
-        name: inner if type(inner := getattr(value, name)) in _AS_IT_STANDS else to_plain(inner)
+        name: inner
+        if (write := _WRITERS[type(inner := getattr(value, name))]) is None
+        else write(inner)
         for name in names
     }
 
@@ -127,7 +122,7 @@ def _mapping_as_plain(value: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _list_as_plain(value: Sequence[Any]) -> list[Any]:
-    return [inner if type(inner) in _AS_IT_STANDS else to_plain(inner) for inner in value]
+    return [inner if (write := _WRITERS[type(inner)]) is None else write(inner) for inner in value]
 
 
 def _whole_number(value: int) -> int:
@@ -136,7 +131,18 @@ def _whole_number(value: int) -> int:
     return value
 
 
-_WRITERS: dict[Any, Writer] = {Decimal: plain, int: _whole_number}
+class _Writers(dict[Any, Writer | None]):
+    """What writes the values of a type; None for those that stand as they are.
+
+    An evaluation has thousands of values: each is looked up once, and calls nothing else.
+    """
+
+    def __missing__(self, kind: Any) -> Writer:
+        found = self[kind] = _writer_of(kind)
+        return found
+
+
+_WRITERS = _Writers({str: None, bool: None, type(None): None, Decimal: plain, int: _whole_number})
 
 
 def _aliases(model: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -113,6 +114,8 @@ def parse_number(text: str) -> Decimal:
     return check_number(Decimal(text), text)
 
 
+# A change of one field of a contract reads all the others again.
+@lru_cache(maxsize=4_096)
 def parse_quantity(text: str) -> Quantity:
     """The terms of a written quantity.
 

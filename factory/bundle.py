@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from importlib import metadata
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -169,7 +168,8 @@ def manifest_of(digests: Mapping[str, str], stored: Iterable[str]) -> bytes:
         digests: the sha256 of each text of the payload.
         stored: the paths of the files beside them, which say their sha256 themselves.
     """
-    every = {**digests, **{name: PurePosixPath(name).stem for name in stored}}
+    # data/evidence/<sha256>.jpg
+    every = {**digests, **{name: name.rpartition("/")[2].partition(".")[0] for name in stored}}
     return "".join(f"{every[name]}  {name}\n" for name in sorted(every)).encode()
 
 

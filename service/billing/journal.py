@@ -19,7 +19,7 @@ from sqlalchemy import text
 from contracts.canonical_json import canonical_json
 from service import clock
 from service.audit.events import kind_of
-from service.errors import conflict, not_found
+from service.errors import ServiceError, conflict, not_found
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -212,12 +212,17 @@ def check_same_request(operation_key: str, known: str, asked: str) -> None:
         ServiceError: 409 IDEMPOTENCY_KEY_REUSED.
     """
     if known != asked:
-        raise conflict(
-            "IDEMPOTENCY_KEY_REUSED",
-            "The key belongs to another operation",
-            f"{operation_key} was used for something else on this account. A key names one "
-            "operation for ever; take a fresh one.",
-        )
+        raise key_reused(operation_key)
+
+
+def key_reused(operation_key: str) -> ServiceError:
+    """The refusal of a key that names something else."""
+    return conflict(
+        "IDEMPOTENCY_KEY_REUSED",
+        "The key belongs to another operation",
+        f"{operation_key} was used for something else. A key names one operation for ever; take a "
+        "fresh one.",
+    )
 
 
 def post(

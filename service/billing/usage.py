@@ -9,7 +9,7 @@ from sqlalchemy import text
 from contracts.canonical_json import canonical_json
 from service import clock
 from service.billing.acting import as_billing
-from service.billing.journal import check_same_request
+from service.billing.journal import check_same_request, key_reused
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _INSERT = text(
     "insert into usage_events (tenant_id, usage_event_id, source_system, event_type, account_id,"
     " external_key, operation_key, payload, at) values (:tenant, :id, :source, :event_type,"
     " :account, :external_key, :key, cast(:payload as jsonb), :at)"
-    " on conflict (tenant_id, source_system, operation_key) do nothing"
+    " on conflict do nothing"
 )
 _KNOWN = text(
     "select usage_event_id, event_type from usage_events where tenant_id = :tenant"
@@ -80,7 +80,10 @@ def record_usage(
         ).rowcount
         if written:
             return event_id
-        known = connection.execute(_KNOWN, names).one()
+        known = connection.execute(_KNOWN, names).one_or_none()
+        # The older system's keys are one series for all firms: it may be another firm's.
+        if known is None:
+            raise key_reused(key)
         check_same_request(key, known.event_type, event_type)
         found: UUID = known.usage_event_id
         return found

@@ -10,6 +10,7 @@ from service import clock
 from service.actor import Actor
 from service.billing.accounts import find_account
 from service.database.connections import transaction
+from service.errors import ServiceError
 from service.identifiers import new_id
 from service.invoices import records
 from service.invoices.notices import notify
@@ -17,6 +18,8 @@ from service.invoices.periods import indian_day
 from service.invoices.totals import OPEN
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from service.bootstrap import Service
 
 _OVERDUE = text(
@@ -36,21 +39,25 @@ def notice_overdue(service: Service) -> int:
     with transaction(service.engine, role="zen_system") as connection:
         values = {"open": OPEN, "today": indian_day(clock.now())}
         found = connection.execute(_OVERDUE, values).all()
-    noted = 0
-    for tenant_id, invoice_id in found:
-        system = Actor(tenant_id, None, "worker", frozenset(), "scheduler", str(new_id()))
+    return sum(_note(service, tenant_id, invoice_id) for tenant_id, invoice_id in found)
+
+
+def _note(service: Service, tenant_id: UUID, invoice_id: UUID) -> bool:
+    """Note one, if it is still overdue."""
+    system = Actor(tenant_id, None, "worker", frozenset(), "scheduler", str(new_id()))
+    try:
         with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
             invoice = records.find(connection, tenant_id, invoice_id)
-            account = find_account(connection, tenant_id, invoice.account_id)
-            if not invoice.is_overdue:
-                continue
             notify(
                 connection,
                 system,
-                account,
+                find_account(connection, tenant_id, invoice.account_id),
                 invoice_id,
                 "overdue",
                 key=f"invoice_overdue:{invoice_id}",
             )
-            noted += 1
-    return noted
+    except ServiceError as error:
+        if error.code != "INVOICE_NOT_OPEN":
+            raise
+        return False
+    return True

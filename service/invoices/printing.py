@@ -331,32 +331,24 @@ def _table(paper: _Paper) -> Any:
     # A number of eight digits and its commas fit beside the others.
     widths = [7.0, 0.0, 14.0, 15.0, 23.0, 26.0, *(24.0 for _ in taxes)]
     widths[1] = _WIDTH_MM - sum(widths)
-    rows = [
-        [
-            _paragraph(head, 7.5, bold=True, color="#ffffff", alignment=0 if place < 3 else 2)
-            for place, head in enumerate(heads)
-        ]
-    ]
+    rows: list[list[Any]] = [heads]
     for number, row in enumerate(paper.rows, 1):
-        cells = [str(number), row.description, row.sac, row.quantity, row.price, _money(row.value)]
-        shown = [
-            _paragraph(_text(cell), 8, alignment=0 if place < 3 else 2)
-            for place, cell in enumerate(cells)
-        ]
+        # Only what may be long is set as text that wraps: that takes a hundred times as long.
+        shown = [str(number), _paragraph(_text(row.description), 8), row.sac, row.quantity]
+        shown += [row.price, _money(row.value)]
         for _, field in taxes:
-            amount: Decimal = getattr(row, field)
-            rate = row.rate
-            if rate is not None and field != "igst":
-                rate /= 2
-            below = (
-                "" if rate is None else f'<br/><font size="7" color="{_SOFT}">{_rate(rate)}</font>'
-            )
-            shown.append(_paragraph(_money(amount) + below, 8, alignment=2))
+            rate = row.rate if row.rate is None or field == "igst" else row.rate / 2
+            shown.append(_money(getattr(row, field)) + ("" if rate is None else f"\n{_rate(rate)}"))
         rows.append(shown)
     return _grid(
         rows,
         widths,
         ("BACKGROUND", (0, 0), (-1, 0), _ACCENT),
+        ("FONT", (0, 0), (-1, 0), "Helvetica-Bold", 7.5, 11),
+        ("TEXTCOLOR", (0, 0), (-1, 0), "#ffffff"),
+        ("FONT", (0, 1), (-1, -1), "Helvetica", 8, 11),
+        ("TEXTCOLOR", (0, 1), (-1, -1), _INK),
+        ("ALIGN", (3, 0), (-1, -1), "RIGHT"),
         ("TOPPADDING", (0, 0), (-1, -1), 4),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
         ("LEFTPADDING", (0, 0), (-1, -1), 3),

@@ -12,6 +12,7 @@ from service.audit.anchoring import anchor
 from service.audit.sealing import seal
 from service.database.connections import transaction
 from service.evidence.sweeping import sweep_orphans
+from service.invoices.overdue import notice_overdue
 from service.packs.sweeping import sweep
 from service.payments.asking import ask_due
 from service.payments.inbox import sweep as sweep_events
@@ -108,4 +109,5 @@ TASKS: tuple[Task, ...] = (
     Task("evidence.purge", DAY, _NIGHT + timedelta(minutes=60), run=purge, claim_seconds=3600),
     Task("ticks.forget", DAY, _NIGHT + timedelta(minutes=75), run=forget_ticks),
     Task("tokens.forget", DAY, _NIGHT + timedelta(minutes=80), run=forget_ended),
+    Task("invoices.overdue", DAY, _NIGHT + timedelta(minutes=85), run=notice_overdue),
 )

@@ -1,4 +1,4 @@
-"""Drives a case through the running service, as people would by HTTP, to a signed pack.
+"""Drives a case through the running service, as people would by HTTP, to a released report.
 
 The service is started for this alone, with servers and data of its own, and ended again. What comes
 out is held to `zenops build`: the bundle's digest has to be that of the same case on the command
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from contracts.canonical_json import to_plain
 from engine.evaluation import examine
@@ -195,7 +196,7 @@ def _through_the_service(
     output: Path,
     say: Callable[[str], None],
 ) -> tuple[str, list[Path]]:
-    """The steps of operator and valuer; the pack's digest and the files downloaded."""
+    """The steps of operator, valuer and administrator; the pack's digest and the files downloaded."""
     case: dict[str, Any] = to_plain(read.document.value)
     operator = caller.log_in(people["ops_manager"])
     say(f"login     {people['ops_manager'].email}, who looks after the work")
@@ -243,14 +244,37 @@ def _through_the_service(
     for signature in signed["sign_off"]["signed"]:
         say(f"signed    by {signature['valuer_name']}, {signature['registration']}")
 
+    # Nobody has put a price on this firm's reports, so nothing can pay for this one.
+    blocked = operator.ask("POST", f"{at}/release-deliverables", {"idempotency_key": "demo-1"})
+    say(f"gate      {blocked['gate_result']}, {blocked['blocked_reason']}")
+    admin = caller.log_in(people["super_admin"])
+    released = admin.ask(
+        "POST",
+        f"{at}/release-deliverables",
+        {
+            "idempotency_key": "demo-2",
+            "override": True,
+            "override_reason": "shown in the demonstration",
+        },
+    )
+    say(f"released  {released['gate_result']}: {released['release']['override_reason']}")
+
     files = []
-    for artifact in signed["artifacts"]:
-        suffix = {"bundle": "zip"}.get(artifact["kind"], artifact["kind"])
+    made = operator.ask("POST", f"{at}/deliverables/{pack['version']}/links")
+    for link in made["links"]:
+        suffix = {"bundle": "zip"}.get(link["kind"], link["kind"])
         file = output / f"{case['case']}.{suffix}"
-        file.write_bytes(operator.send("GET", artifact["href"], None, {}))
+        # The link is enough: nobody is logged in.
+        file.write_bytes(caller.send("GET", _path_of(link["url"]), None, {}))
         files.append(file)
     say(f"download  {', '.join(file.name for file in files)}")
     return pack["bundle_digest"], files
+
+
+def _path_of(url: str) -> str:
+    """What of an address is asked of the service."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
 
 
 def send_evidence(

@@ -164,6 +164,31 @@ MESSAGES: Mapping[tuple[Result, str | None], str] = MappingProxyType(
     }
 )
 
+#: Each row in words, before anybody asks: what would come of a release now.
+FORECASTS: Mapping[Payment, str] = MappingProxyType(
+    {
+        "charge_paid": (
+            "The work order was paid for with an earlier version: this one leaves without another"
+            " charge."
+        ),
+        "charge_credit": (
+            "The work order's credits were used for an earlier version: this one leaves without"
+            " another charge."
+        ),
+        "credit_held": "Credits are held for the work order; releasing the report uses them.",
+        "credit_not_held": (
+            "No credits are held for the work order, so a release is blocked. Buy credits and ask"
+            " the studio to reserve them for it."
+        ),
+        "invoice_paid": "The invoice is paid.",
+        "invoice_unpaid": "The invoice is not paid, so a release is blocked until it is.",
+        "invoice_missing": (
+            "There is no invoice for the work order, so a release is blocked. Ask the studio for"
+            " one, and pay it."
+        ),
+    }
+)
+
 _KEY = "Send idempotency_key, fresh for each new attempt to release."
 _NOT_ALLOWED = (
     "Letting a report out that is not paid for needs the capability deliverables.override; an"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.packs import records as pack_records
 from service.release import records
 from service.release.answers import GateStatus, ReleaseLine
-from service.release.gate import MESSAGES, Outcome, Refusal
+from service.release.gate import FORECASTS, MESSAGES, Outcome, Refusal
 from service.release.questioning import forecast
 from service.release.shapes import (
     DeliverableAnswer,
@@ -71,7 +71,7 @@ def gate_status(connection: Connection, actor: Actor, order: WorkOrder) -> GateS
     elif isinstance(decision, Outcome):
         result = decision.result
         waits_for = decision.reason if result == "BLOCKED" else None
-        message = MESSAGES[decision.result, decision.reason]
+        message = FORECASTS[found.payment]
     else:
         message = "This version of the report is released."
     return GateStatus(

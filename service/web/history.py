@@ -54,7 +54,7 @@ def told(action: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> st
     if action == "workorder:contract:changed":
         fields = sorted({*before, *after} - {"snapshot_version"})
         return f"{said}: {_listed(fields)}" if fields else said
-    if "version" in after and action.startswith("pack:"):
+    if "version" in after and action.startswith(("pack:", "release:")):
         return f"{said}, version {after['version']}"
     if "key" in after:
         return f"{said} {after['key']}"

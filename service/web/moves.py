@@ -101,6 +101,10 @@ def _after_the_report(
     if not pack["sign_off"].is_complete:
         label = "Read the report and sign it" if actor.may("repogen.sign") else "Read the report"
         return NextAction(label, "sign-off", "A registered valuer signs its digest.")
+    releasing = pack["releasing"]
+    if releasing is not None and not releasing.is_released:
+        label = "Release the report" if releasing.may else "See what the release waits for"
+        return NextAction(label, "release", releasing.message)
     if "CLOSED" in targets and order.status != "CLOSED":
-        return NextAction("Close the work order", "move-CLOSED", "The report is signed.")
-    return NextAction("Download the report", "pack", "It is made and signed.")
+        return NextAction("Close the work order", "move-CLOSED", "The report is released.")
+    return NextAction("Download the report", "deliverables", "It is released.")

@@ -27,6 +27,8 @@ _TONES = {
     "generating": "live",
     "generated": "good",
     "failed": "bad",
+    "released": "good",
+    "withdrawn": "bad",
 }
 
 

@@ -40,6 +40,11 @@ from service.evidence.shapes import (
 from service.objects import storage
 from service.packs import downloading, failing, sign_off
 from service.packs import records as pack_records
+from service.release.gate import MESSAGES
+from service.release.questioning import Wish
+from service.release.releasing import release as let_out
+from service.release.shapes import Withdrawing
+from service.release.withdrawing import withdraw
 from service.web.blueprint import desk
 from service.web.facts import read_typed
 from service.web.printed import words
@@ -209,6 +214,47 @@ def sign(work_order_id: str) -> Response:
         )
 
     return _acting(work_order_id, signed, "signed", "sign-off")
+
+
+@desk.post("/desk/work-orders/<work_order_id>/release")
+@access("deliverables.release", audiences=("web",))
+def release(work_order_id: str) -> Response:
+    """Ask the gate to let the report out that the page showed; what blocks it is told."""
+    now = current()
+    found = path_id(work_order_id)
+    version = request.form.get("pack_version", "")
+    wish = Wish(
+        key=request.form.get("key", "")[:200] or None,
+        override=request.form.get("override") == "yes",
+        override_reason=request.form.get("override_reason", "")[:1000] or None,
+        hold_outcome="consume" if request.form.get("hold_outcome") == "consume" else "release",
+        version=int(version) if version.isdigit() and len(version) < 10 else None,
+        bundle_digest=request.form.get("bundle_digest") or None,
+    )
+    try:
+        with now.connection.begin_nested():
+            decision = let_out(now.connection, now.actor, found, wish).decision
+    except ServiceError as error:
+        if error.status == 404:
+            raise
+        return _page(now, found, error=error, unplaced=error.fields)
+    if decision.is_blocked:
+        # That is a record, and stays; so the answer is no refusal.
+        told = MESSAGES[decision.result, decision.reason]
+        return _page(now, found, error=ServiceError(200, "BLOCKED", "Not released", told))
+    return _back(found, "released", "deliverables")
+
+
+@desk.post("/desk/work-orders/<work_order_id>/deliverables/<int:version>/withdraw")
+@access("deliverables.release", audiences=("web",))
+def withdraw_version(work_order_id: str, version: int) -> Response:
+    """Take a version back that was let out, with a reason."""
+
+    def take_back(now: RequestContext, found: UUID) -> None:
+        reason = _shaped(Withdrawing, {"reason": request.form.get("reason", "")}).reason
+        withdraw(now.connection, now.actor, found, version, reason)
+
+    return _acting(work_order_id, take_back, "withdrawn", "deliverables")
 
 
 @desk.post("/desk/work-orders/<work_order_id>/pack/retry")

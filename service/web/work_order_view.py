@@ -17,8 +17,12 @@ from service.evidence.duplicates import duplicates_of
 from service.evidence.examination import read_stored_facts
 from service.evidence.guarding import GUARDED
 from service.evidence.guarding import may_open as may_open_file
+from service.identifiers import new_id
 from service.packs import records as pack_records
+from service.packs.downloading import may_review
 from service.packs.sign_off import sign_off_state
+from service.release.records import decisions_of
+from service.release.telling import deliverables_answer, gate_status
 from service.web.facts import form_of, group_of, layout
 from service.web.figures import figure_groups
 from service.web.history import history_of
@@ -175,6 +179,24 @@ class Signing:
     name: str = ""
     registration: str = ""
     why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """What the gate would do now with the report, and what the person may do about it.
+
+    `key` is that of the form's release: sent twice, it is one.
+    """
+
+    says: str
+    tone: str
+    message: str
+    is_released: bool
+    may: bool
+    may_override: bool
+    has_hold: bool
+    key: str
+    last_blocked: Any
 
 
 def view_of(
@@ -479,6 +501,8 @@ def pack_view(connection: Connection, actor: Actor, order: WorkOrder) -> dict[st
         "sign_off_said": "",
         "signing": Signing(may=False),
         "earlier_packs": tuple(one for one in packs if not one.is_current),
+        "released": deliverables_answer(connection, actor, order).items,
+        "releasing": None,
     }
     if pack is None:
         return found
@@ -486,8 +510,19 @@ def pack_view(connection: Connection, actor: Actor, order: WorkOrder) -> dict[st
     found["steps"] = steps_of(
         pack_records.operations_of(connection, order.tenant_id, [pack.pack_id])
     )
+    found["releasing"] = releasing_of(connection, actor, order)
+    is_out = any(
+        one.version == pack.version and one.state == "released" for one in found["released"]
+    )
     found["artifacts"] = tuple(
-        sorted(artifacts, key=lambda one: ("docx", "pdf", "bundle").index(one.kind))
+        sorted(
+            (
+                one
+                for one in artifacts
+                if not is_out and actor.may("deliverables.download") and may_review(actor, one.kind)
+            ),
+            key=lambda one: ("docx", "pdf", "bundle").index(one.kind),
+        )
     )
     state = found["sign_off"] = sign_off_state(connection, pack)
     found["sign_off_said"] = said_of_sign_off(state.needed, len(state.signed))
@@ -503,6 +538,33 @@ def said_of_sign_off(needed: int, signed: int) -> str:
     who = f"{left}{' more' if signed else ''} registered {'valuer' if left == 1 else 'valuers'}"
     why = f"; a report of this value needs {needed}" if needed > 1 and signed else ""
     return f"{who} must sign this digest{why}."
+
+
+def releasing_of(connection: Connection, actor: Actor, order: WorkOrder) -> Releasing:
+    """What the gate would do now; the release itself decides again."""
+    gate = gate_status(connection, actor, order)
+    is_released = gate.releasable_without_override and gate.gate_result is None
+    latest = decisions_of(connection, order.tenant_id, order.work_order_id, limit=1)
+    says, tone = "Waits", "warn"
+    if gate.releasable_without_override:
+        says, tone = ("Released", "good") if is_released else ("Can be released", "live")
+    # What is not paid for can be let out all the same; what is not signed cannot.
+    is_at_the_gate = gate.gate_result is not None
+    may = actor.may("deliverables.release")
+    return Releasing(
+        says=says,
+        tone=tone,
+        message=gate.message,
+        is_released=is_released,
+        may=may and gate.gate_result in {"PAID", "CREDIT_CONSUMED"},
+        may_override=may
+        and actor.may("deliverables.override")
+        and is_at_the_gate
+        and gate.gate_result in {"BLOCKED", "CREDIT_CONSUMED"},
+        has_hold=gate.reservation_id_present,
+        key=str(new_id()),
+        last_blocked=latest[0] if latest and latest[0].is_blocked else None,
+    )
 
 
 def steps_of(operations: Sequence[Operation]) -> tuple[Step, ...]:

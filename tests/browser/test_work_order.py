@@ -154,17 +154,38 @@ def test_a_work_order_goes_from_creation_to_a_signed_report(open_desk):
     admin.goto(address)
     assert "signed the report" in admin.inner_text("#history")
 
+    # Nobody has paid: the gate says so to the operator, and the report stays in.
+    page.reload()
+    assert "There is no invoice" in page.inner_text("#gate")
+    assert page.inner_text("#next-action") == "See what the release waits for"
+    assert page.locator("#release-now, #override, #download-docx").count() == 0
+
+    # Whoever may lets it out all the same, and says why.
+    admin.click("#override > summary")
+    admin.fill("#override-reason", "The bank waits for it")
+    admin.click("#override-now")
+    admin.wait_for_selector("#deliverable-1")
+    assert "by override: The bank waits for it" in admin.inner_text("#deliverable-1")
+    assert "released the report" in admin.inner_text("#history")
+
     # Downloaded, and it is the bundle whose digest was signed.
     page.reload()
     with page.expect_download() as got:
-        page.click("#download-bundle")
+        page.click("#released-1-bundle")
     path = got.value.path()
     with zipfile.ZipFile(path) as bundle:
         manifest = next(name for name in bundle.namelist() if name.startswith("manifest"))
         assert hashlib.sha256(bundle.read(manifest)).hexdigest() == digest
     with page.expect_download() as got:
-        page.click("#download-docx")
+        page.click("#released-1-docx")
     assert got.value.suggested_filename.endswith(".docx")
+
+    # Taken back: nobody gets it any more, and the reason stands.
+    page.click("#withdraw-1 > summary")
+    page.fill("#withdraw-reason-1", "The wrong house")
+    page.click("#withdraw-1 button[type=submit]")
+    page.wait_for_selector("text=Withdrawn: The wrong house")
+    assert page.locator("#released-1-docx").count() == 0
 
 
 def test_a_changed_area_wants_a_reason_and_keeps_what_was_typed(open_desk, stage):

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from service.release.gate import MESSAGES, TABLE, Outcome, Question, Refusal, Repeated, decide, mode_of
+from service.release.gate import (
+    FORECASTS,
+    MESSAGES,
+    TABLE,
+    Outcome,
+    Question,
+    Refusal,
+    Repeated,
+    decide,
+    mode_of,
+)
 
 #: A request that comes to the gate, of a report that nothing pays for.
 PLAIN = Question(
@@ -203,6 +213,11 @@ def test_every_cell_has_words_and_no_words_are_without_a_cell() -> None:
     cells = {(cell.result, cell.reason) for row in TABLE.values() for cell in row}
 
     assert set(MESSAGES) == cells
+    assert set(FORECASTS) == set(TABLE)
+    assert all(
+        ("blocked" in FORECASTS[row]) == (plainly.result == "BLOCKED")
+        for row, (plainly, _) in TABLE.items()
+    )
     assert all(
         "not released" in words and "new key" in words
         for (result, _), words in MESSAGES.items()

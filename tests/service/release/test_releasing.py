@@ -277,7 +277,9 @@ def test_one_settled_charge_covers_the_corrected_version(
     hold(account, order)
     order.release("first")
     order.desk.post(f"{order.path}/status", json={"status": "DATA_PENDING", "note": "wrong area"})
-    look("update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id)
+    look(
+        "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id
+    )
     assert order.desk.post(f"{order.path}/create-pack").status_code == 201
     finish_pack(service, look, order)
     sign_pack(look, order)

@@ -12,6 +12,8 @@ from contracts.contract import BankType, ReportType, ValueSlab
 from contracts.evidence import DocType, EvidenceType
 from service.evidence.shapes import Sensitivity
 from service.packs.records import ArtifactKind, PackStatus
+from service.release.gate import Result
+from service.release.records import State
 from service.web.history import told
 from service.web.printed import in_lakh_or_crore, words
 from service.web.queue_pages import missing_words
@@ -31,8 +33,10 @@ TERMS = {
     "sensitivity": Sensitivity,
     "pack_status": PackStatus,
     "artifact": ArtifactKind,
+    "release_state": State,
+    "gate_result": Result,
 }
-ACTION = re.compile(r'"((?:workorder|evidence|document|pack|privacy|job|audit):[a-z_]+:[a-z_]+)"')
+ACTION = re.compile(r'"((?:workorder|evidence|document|pack|release|privacy|job|audit):[a-z_]+:[a-z_]+)"')
 
 
 def test_every_term_has_a_word_and_no_word_is_for_nothing():

@@ -66,7 +66,7 @@ class TimelineItem:
 # its source, so that two things of one instant always stand in one order.
 _BRANCHES: Mapping[str, str] = {
     "ledger": (
-        "select at, 'ledger' as source, kind as event, 'ledger:' || entry_id as item_id,"
+        "select at, 'ledger' as source, kind as event, 'ledger/' || entry_id as item_id,"
         " (postings ->> 'credits:available')::bigint as credits,"
         " (postings ->> 'inr:receivable')::bigint as amount,"
         " ref_type, ref_id, reason, jsonb_build_object('seq', seq, 'hold_id', hold_id,"
@@ -74,42 +74,42 @@ _BRANCHES: Mapping[str, str] = {
         " from journal_entries where tenant_id = :tenant and account_id = :account"
     ),
     "usage": (
-        "select at, 'usage', event_type, 'usage:' || usage_event_id, null::bigint, null::bigint,"
+        "select at, 'usage', event_type, 'usage/' || usage_event_id, null::bigint, null::bigint,"
         " null, null, null, payload || jsonb_build_object('source_system', source_system)"
         " from usage_events where tenant_id = :tenant and account_id = :account"
     ),
     "invoices": (
-        "select created_at as at, 'invoices', 'invoice_created', 'invoices:' || invoice_id"
-        " || ':created', null::bigint, total, 'invoice', invoice_id::text, null,"
+        "select created_at as at, 'invoices', 'invoice_created', 'invoices/' || invoice_id"
+        " || '/created', null::bigint, total, 'invoice', invoice_id::text, null,"
         " jsonb_build_object('number', number, 'status', status) from service_invoices"
         " where tenant_id = :tenant and account_id = :account"
-        " union all select updated_at, 'invoices', 'invoice_voided', 'invoices:' || invoice_id"
-        " || ':voided', null, total, 'invoice', invoice_id::text, null, '{}'::jsonb"
+        " union all select updated_at, 'invoices', 'invoice_voided', 'invoices/' || invoice_id"
+        " || '/voided', null, total, 'invoice', invoice_id::text, null, '{}'::jsonb"
         " from service_invoices where tenant_id = :tenant and account_id = :account"
         " and status = 'void' and issued_on is null"
         " union all select n.created_at, 'invoices', case n.kind when 'sent' then 'invoice_sent'"
         " when 'reminder' then 'invoice_reminded' else 'invoice_overdue' end,"
-        " 'invoices:' || n.notice_id, null, i.due, 'invoice', i.invoice_id::text, null,"
+        " 'invoices/' || n.notice_id, null, i.due, 'invoice', i.invoice_id::text, null,"
         " jsonb_build_object('number', i.number) from invoice_notices n"
         " join service_invoices i on i.tenant_id = n.tenant_id and i.invoice_id = n.invoice_id"
         " where i.tenant_id = :tenant and i.account_id = :account"
     ),
     "payments": (
-        "select created_at as at, 'payments', 'payment_checkout_created', 'payments:'"
-        " || payment_order_id || ':created', null::bigint, amount, 'payment_order',"
+        "select created_at as at, 'payments', 'payment_checkout_created', 'payments/'"
+        " || payment_order_id || '/created', null::bigint, amount, 'payment_order',"
         " payment_order_id::text, null, jsonb_build_object('provider', provider, 'purpose', purpose,"
         " 'status', status) from payment_orders where tenant_id = :tenant and account_id = :account"
-        " union all select settled_at, 'payments', 'payment_settled', 'payments:'"
-        " || payment_order_id || ':settled', null, amount, 'payment_order', payment_order_id::text,"
+        " union all select settled_at, 'payments', 'payment_settled', 'payments/'"
+        " || payment_order_id || '/settled', null, amount, 'payment_order', payment_order_id::text,"
         " null, jsonb_build_object('provider', provider, 'purpose', purpose, 'credits', credits)"
         " from payment_orders where tenant_id = :tenant and account_id = :account"
         " and settled_at is not null"
-        " union all select updated_at, 'payments', 'payment_updated', 'payments:'"
-        " || payment_order_id || ':' || status, null, amount, 'payment_order',"
+        " union all select updated_at, 'payments', 'payment_updated', 'payments/'"
+        " || payment_order_id || '/' || status, null, amount, 'payment_order',"
         " payment_order_id::text, failure, jsonb_build_object('status', status)"
         " from payment_orders where tenant_id = :tenant and account_id = :account"
         " and status not in ('pending', 'requires_action', 'paid')"
-        " union all select r.created_at, 'payments', 'payment_refund_' || r.status, 'payments:'"
+        " union all select r.created_at, 'payments', 'payment_refund_' || r.status, 'payments/'"
         " || r.refund_id, null, r.amount, 'payment_order', r.payment_order_id::text, r.reason,"
         " '{}'::jsonb from payment_refunds r join payment_orders o on o.tenant_id = r.tenant_id"
         " and o.payment_order_id = r.payment_order_id"
@@ -127,10 +127,15 @@ def _page(branch: str) -> str:
     )
 
 
-_ORDER = ' order by at desc, item_id collate "C" desc limit :limit'
 _STORIES: Mapping[str | None, TextClause] = {
-    None: text(" union all ".join(_page(branch) for branch in _BRANCHES.values()) + _ORDER),
-    **{source: text(_page(branch) + _ORDER) for source, branch in _BRANCHES.items()},
+    source: text(
+        f"select * from ({' union all '.join(map(_page, branches))}) as whole"  # noqa: S608
+        ' order by at desc, item_id collate "C" desc limit :limit'
+    )
+    for source, branches in (
+        (None, tuple(_BRANCHES.values())),
+        *((source, (branch,)) for source, branch in _BRANCHES.items()),
+    )
 }
 
 

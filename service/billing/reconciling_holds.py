@@ -55,15 +55,17 @@ _IS_OVER = (
 _JUDGED = (
     "select h.tenant_id, h.account_id, h.hold_id, h.work_order_id, h.created_at, case"  # noqa: S608
     " when h.work_order_id is not null and w.work_order_id is not null then case"
-    "  when r.result = 'OVERRIDE' and r.hold_outcome = 'release' then 'overridden'"
-    "  when r.result = 'PAID' then 'paid_otherwise' when r.result is not null then 'delivered'"
+    "  when r.result = 'OVERRIDE' and r.hold_outcome is distinct from 'consume' then 'overridden'"
+    # What was settled by an invoice, or by another hold, is not charged again.
+    "  when r.result is not null then"
+    "   case when r.hold_id = h.hold_id then 'delivered' else 'paid_otherwise' end"
     "  when w.status = 'CANCELLED' then 'cancelled' when w.status = 'CLOSED' then 'closed' end"
     " when h.work_order_id is null and h.ref_type <> 'work_order' and told.event_type is not null"
     "  then case told.event_type when 'work_delivered' then 'delivered' else 'cancelled' end"
     f" when {_IS_OVER} then case when h.ref_type = 'work_order' then 'orphan' else 'timeout' end"
     " end as verdict from credit_holds h"
     " left join work_orders w on w.tenant_id = h.tenant_id and w.work_order_id = h.work_order_id"
-    " left join lateral (select result, hold_outcome from releases where tenant_id = h.tenant_id"
+    " left join lateral (select result, hold_outcome, hold_id from releases where tenant_id = h.tenant_id"
     "  and work_order_id = h.work_order_id and result <> 'BLOCKED'"
     "  order by created_at desc, release_id desc limit 1) r on true"
     f" left join lateral ({_TOLD}) told on true where h.status = 'active'"

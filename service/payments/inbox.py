@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from service import clock
 from service.actor import Actor
+from service.billing import journal
 from service.billing.acting import as_billing
 from service.billing.studio_tenant import studio_tenant
 from service.database.connections import become, transaction
@@ -36,6 +37,9 @@ from service.payments.providers import (
 from service.payments.records import Event
 from service.payments.settling import apply_news
 from service.people.acting import in_tenant, put, setting
+from service.subscriptions import records as subscriptions
+from service.subscriptions.refilling import paid
+from service.subscriptions.subscribing import hear
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -60,6 +64,12 @@ _WAITING = text(
     " status = 'unmatched' and received_at > :unmatched_since"
     " or status = 'received' and received_at < :stuck_since"
     " order by received_at limit :limit"
+)
+
+# The same payment is told of by several events, and pays one period.
+_PAID_BY = text(
+    "select 1 from subscription_periods where tenant_id = :tenant"
+    " and subscription_id = :subscription and paid_by = :by"
 )
 
 
@@ -129,7 +139,7 @@ def receive(service: Service, provider: Name, raw: bytes, headers: Mapping[str, 
         if is_new:
             _enqueue(connection, studio, event.event_id, f"payment.event:{event.event_id}")
         elif known.payload_sha256 != event.payload_sha256:
-            log.warning("payment.event_differs", provider=provider, event=str(known.event_id))
+            log.warning("payment.event_differs", provider=provider, event_id=str(known.event_id))
     crashpoint("webhook-after-store")
     return Receipt(known.event_id, is_duplicate=not is_new, status=known.status)
 
@@ -179,6 +189,8 @@ def _effect(
 ) -> tuple[EventStatus, str, tuple[UUID, UUID] | None]:
     if news.says == "nothing":
         return "ignored", "nothing_about_orders", None
+    if news.says == "subscription":
+        return *_of_subscription(connection, actor, event, news), None
     with _seeing_all(connection):
         matches = records.match_order(
             connection,
@@ -190,12 +202,44 @@ def _effect(
     if not matches:
         return "unmatched", "no_order", None
     if len(matches) > 1:
-        log.error("payment.event_ambiguous", event=str(event.event_id), orders=len(matches))
+        log.error("payment.event_ambiguous", event_id=str(event.event_id), orders=len(matches))
         return "refused", "several_orders", None
     tenant, order_id = matches[0]
     with in_tenant(connection, tenant):
         outcome = apply_news(connection, replace(actor, tenant_id=tenant), order_id, news)
     return "refused" if outcome.refused else "processed", outcome.said, (tenant, order_id)
+
+
+def _of_subscription(
+    connection: Connection, actor: Actor, event: Event, news: News
+) -> tuple[EventStatus, str]:
+    """Tell the subscription what its provider says of it, or that its price was collected."""
+    if news.provider_subscription_id is None or news.of_subscription is None:
+        return "ignored", "nothing_about_orders"
+    with _seeing_all(connection):
+        found = subscriptions.find_by_provider(
+            connection, event.provider, news.provider_subscription_id
+        )
+    if found is None:
+        return "unmatched", "no_subscription"
+    tenant, subscription_id = found.tenant_id, found.subscription_id
+    actor = replace(actor, tenant_id=tenant)
+    with in_tenant(connection, tenant):
+        if news.of_subscription != "paid":
+            by = f"{event.provider}:{event.provider_event_id}"
+            hear(connection, actor, tenant, subscription_id, news.of_subscription, by=by)
+            return "processed", news.of_subscription
+        if news.currency != "INR" or (news.amount or 0) < found.price_monthly:
+            log.error("payment.finding", finding="amount_differs", event_id=str(event.event_id))
+            return "refused", "amount_differs"
+        by = f"{event.provider}:{news.provider_payment_id}"
+        names = {"tenant": tenant, "subscription": subscription_id, "by": by}
+        with as_billing(connection, tenant):
+            journal.lock_account(connection, tenant, found.account_id)
+            known = connection.scalar(_PAID_BY, names)
+        if known is None:
+            paid(connection, actor, tenant, subscription_id, by=by)
+    return "processed", "paid"
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from service.identifiers import new_id
 from service.invoices import settling as invoice_settling
 from service.payments import records
 from service.payments.records import Order, OrderStatus, Refund
+from service.subscriptions.refilling import invoice_changed
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -278,6 +279,8 @@ def _settle(connection: Connection, actor: Actor, account: Account, order: Order
         key=f"payment_invoice:{order.payment_order_id}",
         payment_order_id=order.payment_order_id,
     )
+    # It may be the price of a subscription's period, which begins by that.
+    invoice_changed(connection, actor, order.tenant_id, order.invoice_id)
     if not done.advance:
         return order
     # The invoice was paid by other means meanwhile, or is void: the money is theirs all the same.
@@ -326,7 +329,9 @@ def _reverse_invoice(
         # What was overpaid has paid another invoice since. The money is gone; it is booked as what
         # the account owes, and somebody is told.
         reverse("chargeback")
-        return replace(order, finding="advance_spent")
+        order = replace(order, finding="advance_spent")
+    assert order.invoice_id is not None
+    invoice_changed(connection, actor, order.tenant_id, order.invoice_id)
     return order
 
 

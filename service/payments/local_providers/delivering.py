@@ -93,9 +93,9 @@ class Deliveries:
             for pause in (*RETRIES_S, None):
                 if (status := self._post(event_id, body)) == http.HTTPStatus.OK or pause is None:
                     break
-                log.info("delivery.again", provider=self.provider, event=event_id, status=status)
+                log.info("delivery.again", provider=self.provider, event_id=event_id, status=status)
                 time.sleep(pause)
-            log.info("delivery.over", provider=self.provider, event=event_id, status=status)
+            log.info("delivery.over", provider=self.provider, event_id=event_id, status=status)
             with self._lock:
                 self._under_way -= 1
 

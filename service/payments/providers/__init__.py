@@ -42,10 +42,13 @@ Says = Literal[
     "disputed",
     "dispute_won",
     "dispute_lost",
+    # Of a subscription whose price the provider collects by itself.
+    "subscription",
     # Nothing that changes what we know.
     "nothing",
 ]
 RefundStatus = Literal["pending", "succeeded", "failed"]
+SubscriptionNews = Literal["paid", "cancelled", "past_due", "suspended", "resumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class News:
     refund_id: UUID | None = None
     provider_refund_id: str | None = None
     refund_status: RefundStatus | None = None
+    #: The provider's id of a subscription, and what is said of it; `provider_payment_id` paid it.
+    provider_subscription_id: str | None = None
+    of_subscription: SubscriptionNews | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from service.payments.providers import (
     NotSignedError,
     RefundStatus,
     RefusedError,
+    SubscriptionNews,
     currency_at,
     noted_id,
     paise_at,
@@ -59,6 +60,15 @@ _PAYMENT_SAYS = {
     "captured": "paid",
     "refunded": "paid",
     "failed": "failed",
+}
+_SUBSCRIPTION_SAYS: Mapping[str, SubscriptionNews] = {
+    "subscription.charged": "paid",
+    "subscription.pending": "past_due",
+    "subscription.halted": "suspended",
+    "subscription.paused": "suspended",
+    "subscription.resumed": "resumed",
+    "subscription.cancelled": "cancelled",
+    "subscription.completed": "cancelled",
 }
 
 log = structlog.get_logger("zenops.payments")
@@ -206,6 +216,15 @@ def read_news(event: Mapping[str, object]) -> News:
         )
     if kind.startswith("refund."):
         return _of_refund(entity("refund"), payment)
+    if kind in _SUBSCRIPTION_SAYS:
+        return News(
+            "subscription",
+            provider_payment_id=text_at(payment, "id"),
+            amount=paise_at(payment, "amount"),
+            currency=currency_at(payment, "currency"),
+            provider_subscription_id=text_at(entity("subscription"), "id"),
+            of_subscription=_SUBSCRIPTION_SAYS[kind],
+        )
     return News("nothing")
 
 

@@ -24,6 +24,7 @@ from service.payments.providers import (
     NotSignedError,
     RefundStatus,
     RefusedError,
+    SubscriptionNews,
     currency_at,
     noted_id,
     paise_at,
@@ -49,6 +50,13 @@ _REFUND_STATUS: Mapping[str, RefundStatus] = {
     "succeeded": "succeeded",
     "failed": "failed",
     "canceled": "failed",
+}
+_SUBSCRIPTION_SAYS: Mapping[str, SubscriptionNews] = {
+    "active": "resumed",
+    "past_due": "past_due",
+    "unpaid": "suspended",
+    "paused": "suspended",
+    "canceled": "cancelled",
 }
 
 log = structlog.get_logger("zenops.payments")
@@ -182,6 +190,11 @@ def read_news(event: Mapping[str, object]) -> News:
         return _of_dispute(about)
     if kind.startswith(("refund.", "charge.refund.")):
         return _of_refund(about)
+    if kind.startswith("customer.subscription.") or kind in {
+        "invoice.paid",
+        "invoice.payment_failed",
+    }:
+        return _of_subscription(kind, about)
     if kind == "charge.refunded":
         return _of_charge("refunded_in_all", about, "amount_refunded")
     if kind == "charge.failed":
@@ -297,6 +310,29 @@ def _of_dispute(dispute: Mapping[str, Any]) -> News:
         amount=paise_at(dispute, "amount"),
         currency=currency_at(dispute, "currency"),
         why=text_at(dispute, "reason"),
+    )
+
+
+def _of_subscription(kind: str, about: Mapping[str, Any]) -> News:
+    """A subscription itself, or the invoice by which Stripe collects its price."""
+    if kind.startswith("invoice."):
+        # Newer editions of the interface name it below `parent`.
+        subscription = _id_of(about.get("subscription")) or _id_of(
+            part(about, "parent", "subscription_details", "subscription")
+        )
+        said: SubscriptionNews | None = "paid" if kind == "invoice.paid" else "past_due"
+    else:
+        subscription = text_at(about, "id")
+        said = _SUBSCRIPTION_SAYS.get(str(about.get("status")))
+    if subscription is None or said is None:
+        return News("nothing")
+    return News(
+        "subscription",
+        provider_payment_id=text_at(about, "id"),
+        amount=paise_at(about, "amount_paid"),
+        currency=currency_at(about, "currency"),
+        provider_subscription_id=subscription,
+        of_subscription=said,
     )
 
 

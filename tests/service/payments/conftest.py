@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import http.client
 import json
 import os
 import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,18 +56,28 @@ PROVIDERS = ("stripe", "razorpay")
 class StandIns:
     """The stand-ins, spoken with over HTTP."""
 
-    url: str
+    port: int
     webhook_port: int
     log: Path
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def say(self, path: str, body: Any = None) -> Any:
         """What a path answers; a body is sent as JSON."""
-        data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(
-            f"{self.url}{path}", data, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            if body is None:
+                connection.request("GET", path)
+            else:
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", path, json.dumps(body), headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
             return json.loads(answer.read())
+        finally:
+            connection.close()
 
     def pull(self, order: Order, lever: str, **said: Any) -> None:
         """Do something to an order's link, as a payer, a bank or the provider would."""
@@ -125,7 +135,7 @@ def stand_ins(tmp_path_factory: Any) -> Iterator[StandIns]:
         },
         output=said.fileno(),
     )
-    made = StandIns(f"http://127.0.0.1:{port}", webhook_port, folder / "log")
+    made = StandIns(port, webhook_port, folder / "log")
     try:
         deadline = time.monotonic() + 20
         while "payment providers at" not in (folder / "said").read_text():

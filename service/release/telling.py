@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from service.release.releasing import Released
     from service.workorders.records import WorkOrder
 
+#: What people look for first stands first.
+_ORDER = ("docx", "pdf", "bundle")
+
 
 def release_answer(released: Released) -> ReleaseAnswer:
     """What the gate decided, as the original answers it, and in words."""
@@ -125,7 +128,7 @@ def _deliverable(
         withdrawn_at=None if one.withdrawal is None else one.withdrawal.withdrawn_at,
         files=[
             DeliverableFile(**{name: getattr(file, name) for name in DeliverableFile.model_fields})
-            for file in artifacts
+            for file in sorted(artifacts, key=lambda file: _ORDER.index(file.kind))
             if file.pack_id == decision.pack_id and file.kind in kinds_for(actor)
         ],
     )

@@ -274,6 +274,7 @@ def invoice(
     """invoice(order, 'issued') -> the id of an invoice of the work order in that state."""
 
     def make(order: Order, status: str = "issued") -> UUID:
+        assert studio_books, "the studio has to be there to issue"
         actor = studio(owner.tenant_id)
         with acting(service, actor) as connection:
             account = accounts.ensure_account_for(connection, actor)

@@ -92,9 +92,7 @@ def test_without_credits_the_work_is_not_accepted_and_nothing_is_changed(
     assert (holds_of(look, order), usage_of(look, order)) == ([], [])
 
 
-def test_a_suspended_account_begins_no_work(
-    service: Any, draft_order: Any, owner: Any, studio_books: UUID
-) -> None:
+def test_a_suspended_account_begins_no_work(service: Any, draft_order: Any, owner: Any) -> None:
     order, actor = draft_order(), studio(owner.tenant_id)
     with acting(service, actor) as connection:
         account = accounts.ensure_account_for(connection, actor)
@@ -103,8 +101,9 @@ def test_a_suspended_account_begins_no_work(
     assert refused(move(order, "DATA_PENDING")) == (409, "ACCOUNT_NOT_ACTIVE")
 
 
+@pytest.mark.usefixtures("studio_books")
 def test_a_postpaid_firm_has_an_invoice_drafted_when_work_is_accepted(
-    draft_order: Any, studio_books: UUID, look: Any
+    draft_order: Any, look: Any
 ) -> None:
     order = draft_order()
     assert move(order, "DATA_PENDING").status_code == 200
@@ -115,8 +114,9 @@ def test_a_postpaid_firm_has_an_invoice_drafted_when_work_is_accepted(
     ) == [(150_000, 177_000)]
 
 
+@pytest.mark.usefixtures("studio_books")
 def test_the_invoice_is_issued_when_the_report_is_to_be_made(
-    service: Any, owner: Any, desk: Any, studio_books: UUID, look: Any
+    service: Any, owner: Any, desk: Any, look: Any
 ) -> None:
     order = Order(enter(service, owner, read_specimen()), owner, desk)
     assert move(order, "READY_FOR_RENDER").status_code == 200
@@ -138,10 +138,9 @@ def test_work_that_is_given_up_frees_its_hold(
     assert holds_of(look, order) == ["released"]
 
 
+@pytest.mark.usefixtures("studio_books")
 @pytest.mark.parametrize("target", ["CANCELLED", "CLOSED"])
-def test_work_that_is_given_up_voids_its_invoice(
-    draft_order: Any, studio_books: UUID, look: Any, target: str
-) -> None:
+def test_work_that_is_given_up_voids_its_invoice(draft_order: Any, look: Any, target: str) -> None:
     order = draft_order()
     move(order, "DATA_PENDING")
     assert move(order, target).status_code == 200

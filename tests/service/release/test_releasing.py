@@ -206,9 +206,7 @@ def test_what_is_refused_leaves_no_record(make_order: Any, colleague: Any, look:
     assert order.release("k", pack_version=1, bundle_digest=digest).status_code == 200
 
 
-def test_a_work_order_without_a_report_has_none_to_release(
-    service: Any, owner: Any, desk: Any
-) -> None:
+def test_a_work_order_without_a_report_has_none_to_release(owner: Any, desk: Any) -> None:
     made = desk.post("/v1/repogen/work-orders", json={"report_type": "VALUATION"}).get_json()
 
     assert refused(Order(made["work_order_id"], owner, desk).release("k")) == (
@@ -251,7 +249,7 @@ def test_the_packs_state_tells_what_the_gate_waits_for(
 
 
 def test_the_decisions_are_in_the_audit_and_counted(
-    make_order: Any, desk: Any, look: Any, service: Any
+    make_order: Any, look: Any, service: Any
 ) -> None:
     from service.telemetry.metrics import exposition
 
@@ -310,7 +308,7 @@ def test_every_release_is_explained(
 
 
 def test_the_database_itself_keeps_a_release_without_a_charge_out(
-    make_order: Any, owner_engine: Any, invoice: Any, look: Any
+    make_order: Any, owner_engine: Any, invoice: Any
 ) -> None:
     from sqlalchemy import text
     from sqlalchemy.exc import IntegrityError

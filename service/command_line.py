@@ -260,6 +260,34 @@ def purge_papers(
 
 
 @app.command()
+def reconcile(
+    firm: Annotated[str, typer.Option("--firm", help="One firm's short name; all if none.")] = "",
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is found, and keep nothing.")
+    ] = False,
+    ask_providers: Annotated[
+        bool, typer.Option("--ask-providers", help="Also ask the payment providers.")
+    ] = False,
+) -> None:
+    """Compare firms' books, and print what does not agree; 1 if anything does not. Mends nothing."""
+    from service.reconciliation.telling import reconcile_firms, table
+
+    service = _jobs_service("reconcile")
+    runs = []
+    with _said_plainly():
+        for slug, run in reconcile_firms(
+            service, firm or None, dry_run=dry_run, ask_providers=ask_providers
+        ):
+            typer.echo(table(slug, run))
+            runs.append(run)
+    if not runs:
+        typer.echo(f"{firm or 'nobody'}: there is no such firm", err=True)
+    if not runs or any(run.findings for run in runs):
+        raise SystemExit(1)
+
+
+@app.command()
 def restore_drill(
     case: Annotated[
         Path, typer.Argument(help="The demo firm's case, for a drill without BACKUP_DATABASE_URL.")

@@ -30,6 +30,7 @@ ROUTES = (
     "firm_export",
     "billing",
     "control",
+    "reconciliation",
     "subscriptions",
     "older_system",
     "running_system",

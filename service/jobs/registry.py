@@ -75,6 +75,9 @@ KINDS: dict[str, Kind] = {
     "holds.reconcile": Kind(
         "service.billing.reconciling_holds:reconcile_firm", timeout_seconds=900
     ),
+    "books.reconcile": Kind(
+        "service.reconciliation.running:reconcile_firm", max_attempts=3, timeout_seconds=1800
+    ),
     "system.probe": Kind("service.jobs.probing:probe"),
 }
 

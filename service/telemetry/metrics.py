@@ -83,6 +83,26 @@ _QUERIES: dict[str, tuple[str, tuple[str, ...], str]] = {
             "  and s.event_id = e.event_id)) unsealed"
         ),
     ),
+    "zenops_reconciliation_findings": (
+        "What the newest sweep of each firm's books found, by kind.",
+        ("kind",),
+        (
+            "select f ->> 'code', count(*) from tenants t cross join lateral (select findings"
+            "  from reconciliation_runs r where r.tenant_id = t.tenant_id"
+            "  order by r.run_id desc limit 1) newest, jsonb_array_elements(newest.findings) f"
+            " group by 1"
+        ),
+    ),
+    "zenops_reconciliation_age_seconds": (
+        "Time since the books of the firm that waits longest were compared.",
+        (),
+        (
+            "select coalesce(extract(epoch from max(cast(:now as timestamptz)"
+            "  - coalesce(newest.started_at, t.created_at))), 0) from tenants t left join lateral"
+            " (select started_at from reconciliation_runs r where r.tenant_id = t.tenant_id"
+            "  order by r.run_id desc limit 1) newest on true where t.status = 'active'"
+        ),
+    ),
 }
 
 

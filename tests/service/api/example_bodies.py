@@ -29,6 +29,7 @@ NAMED_BY: dict[str, tuple[str, str]] = {
     "tenant_id": ("tenants", "tenant_id"),
     "account_id": ("billing_accounts", "account_id"),
     "release_id": ("releases", "release_id"),
+    "run_id": ("reconciliation_runs", "run_id"),
 }
 #: Names in addresses that are no ids; alone they make no route about somebody's row.
 VALUES: dict[str, Any] = {"version": 1, "kind": "docx"}
@@ -123,6 +124,7 @@ BODIES: dict[tuple[str, str], Any] = {
             "idempotency_key": "release-1",
         }
     },
+    ("POST", "/v1/control/reconciliation"): {"dry_run": True},
     ("POST", "/v1/control/onboard"): {
         "name": "Specimen Valuers",
         "owner_email": "owner@specimen.test",

@@ -440,7 +440,6 @@ def _billing_rows(tenant: UUID, ids: Mapping[str, UUID], at: datetime) -> dict[s
         },
         "reconciliation_runs": {
             "run_id": ids["entry"],
-            "is_dry_run": True,
             "started_at": at,
             "finished_at": at,
         },

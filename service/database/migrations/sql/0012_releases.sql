@@ -112,11 +112,10 @@ create unique index usage_events_of_v1 on usage_events (operation_key) where sou
 select app.protect_ledger('usage_events', billing => 'select, insert');
 select app.append_only('usage_events');
 
--- What a sweep found that does not agree, with what it proposes; nothing is mended by it.
+-- What a sweep found that does not agree; nothing is mended by it. A dry run is not kept.
 create table reconciliation_runs (
     tenant_id uuid not null references tenants,
     run_id uuid not null,
-    is_dry_run boolean not null,
     scanned jsonb not null default '{}',
     findings jsonb not null default '[]',
     requested_by uuid,

@@ -313,7 +313,7 @@ def adjust(path: shapes.InvoicePath, body: shapes.NewAdjustment) -> Response:
     responses={201: shapes.InvoiceAnswer},
 )
 @_may_write
-def enter_refund(path: shapes.InvoicePath, body: shapes.NewRefund) -> Response:
+def enter_refund(path: shapes.InvoicePath, body: shapes.InvoiceRefund) -> Response:
     """Of one payment, never more than it was. Needs an Idempotency-Key."""
     now = current()
     invoice, account = _billed(path.invoice_id)

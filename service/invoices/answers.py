@@ -76,7 +76,7 @@ def context(connection: Connection, invoice: Invoice, account: Account) -> shape
     notices = records.notices_of(connection, invoice.tenant_id, invoice.invoice_id)
     return shapes.InvoiceContext(
         invoice=detail(connection, invoice),
-        account=shapes.AccountAnswer(
+        account=shapes.BilledAccount(
             account_id=account.account_id,
             external_key=account.external_key,
             display_name=account.display_name,

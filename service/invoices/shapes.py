@@ -107,7 +107,7 @@ class NewAdjustment(Body):
     reason: Reason
 
 
-class NewRefund(Body):
+class InvoiceRefund(Body):
     """Money that went back: given by us, or taken by the payer's bank (a returned cheque)."""
 
     settlement_id: UUID
@@ -259,7 +259,7 @@ class InvoiceList(BaseModel):
     next_cursor: str | None
 
 
-class AccountAnswer(BaseModel):
+class BilledAccount(BaseModel):
     """Whom an invoice is to, as its account stands now."""
 
     account_id: UUID
@@ -274,7 +274,7 @@ class InvoiceContext(BaseModel):
     """An invoice, its account, and what was said about it."""
 
     invoice: InvoiceAnswer
-    account: AccountAnswer
+    account: BilledAccount
     notices: tuple[NoticeAnswer, ...]
 
 

@@ -36,6 +36,8 @@ PASSED_BY = {
     "job-after-commit": "work-horse",
 }
 TESTED_BY_NAME = {
+    "release-before-effect",
+    "release-after-effect",
     "upload-after-object",
     "web-before-commit",
     "web-after-commit",

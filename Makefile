@@ -61,6 +61,7 @@ test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running s
 page-pictures: $(READY) web-assets ## draw the pages of docs/pictures from a running service; needs chromium
 	@$(BIN)/python scripts/draw_specimen_photographs.py
 	$(BIN)/python scripts/draw_pages.py
+	$(BIN)/python scripts/draw_invoice.py
 
 feel-fuzz: $(READY) ## a million generated FEEL expressions
 	ZENOPS_FEEL_EXPRESSIONS=1000000 $(BIN)/python -m pytest -q tests/feel/test_generated_expressions.py

@@ -244,9 +244,9 @@ def test_the_three_lists_that_the_original_never_had(
     assert second["next_cursor"] is None
     assert [row["reason"] for row in ledger["items"]] == ["reserve", "reserve", "grant"]
     assert story[0] == 200
-    assert [one["event"] for one in story[1]["items"]] == [
-        "invoice_created", "credit_reserved", "credit_reserved", "credits_granted",
-    ]  # fmt: skip
+    events = [one["event"] for one in story[1]["items"]]
+    assert events[:3] == ["invoice_created", "credit_reserved", "credit_reserved"]
+    assert events[-1] == "credits_granted"
     assert client.call("GET", "credits/reservations")[1]["code"] == "ACCOUNT_NOT_NAMED"
 
 

@@ -121,7 +121,12 @@ def _let_out(
         "hold_id": release["hold_id"],
         "invoice_id": release["invoice_id"],
     }
-    invoice = ("billing_accounts", "service_invoices", "service_invoice_items")
+    invoice = (
+        "billing_accounts",
+        "service_invoices",
+        "service_invoice_items",
+        "invoice_settlements",
+    )
     with owner_engine.begin() as connection:
         for table in invoice if is_paid else ():
             connection.execute(text(insert_statement(table, rows[table])), bound(rows[table]))

@@ -218,7 +218,7 @@ def export_work_order(path: WorkOrderPath, query: SnapshotQuery) -> Response:
         200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
     },
 )
-@access("deliverables.download", audiences=OPERATORS)
+@access("repogen.factory", audiences=OPERATORS)
 def export_bundle(path: WorkOrderPath, query: SnapshotQuery) -> Response:
     """The same bytes for ever, also after evidence was changed or removed.
 

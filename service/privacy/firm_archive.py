@@ -2,6 +2,7 @@
 
 The archive is a bag (RFC 8493) in a ZIP file. Which tables there are is read from the database's
 catalogue, so a table that is added later is in it, or the archive is refused; none is forgotten.
+A report that was never released is not in it; its bundle, which holds all of its facts, is.
 """
 
 from __future__ import annotations
@@ -122,10 +123,14 @@ def write_archive(
                 "users", connection.execute(_USERS, {"tenant": tenant_id}).mappings()
             )
             wanted = _keys_of(connection, tenant_id)
+            released = _released_keys(connection, tenant_id)
         step("files", 30)
         kept: set[str] = set()
         for found in storage.listed(service.objects, str(tenant_id)):
             if found.key.startswith(f"{tenant_id}/exports/"):
+                continue
+            if _is_report(found.key, tenant_id) and found.key not in released:
+                wanted.discard(found.key)
                 continue
             step("files", 30)
             bag.add_object(found.key.removeprefix(f"{tenant_id}/"), service, found.key)
@@ -183,6 +188,24 @@ def _keys_of(connection: Connection, tenant_id: UUID) -> set[str]:
             {"tenant": tenant_id},
         )
     )
+
+
+def _released_keys(connection: Connection, tenant_id: UUID) -> set[str]:
+    """The files of reports that the gate has let out; an archive is no way around it."""
+    return set(
+        connection.scalars(
+            text(
+                "select a.object_key from pack_artifacts a join releases r"
+                " on r.tenant_id = a.tenant_id and r.pack_id = a.pack_id"
+                " where a.tenant_id = :tenant and r.result <> 'BLOCKED'"
+            ),
+            {"tenant": tenant_id},
+        )
+    )
+
+
+def _is_report(key: str, tenant_id: UUID) -> bool:
+    return key.startswith(f"{tenant_id}/packs/") and key.endswith((".docx", ".pdf"))
 
 
 class _Bag:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,6 +14,7 @@ import pytest
 from service.clock import now
 from service.evidence import signed_addresses
 from service.evidence.limits import limits
+from service.privacy.firm_archive import write_archive
 from tests.service.conftest import Firm
 from tests.service.release.conftest import Order, finish_pack, refused, sign_pack
 
@@ -328,3 +331,19 @@ def test_an_id_that_is_no_release_and_a_token_that_is_none_give_nothing(client: 
     )
     assert client.get("/v1/deliverables/nonsense/docx?token=x").status_code == 404
     assert client.get(f"/v1/deliverables/{release}/docx").status_code == 422
+
+
+def test_a_firms_archive_is_no_way_around_the_gate(
+    make_order: Any, jobs_service: Any, tmp_path: Path
+) -> None:
+    let_out_one, kept_in = make_order(), make_order()
+    let_out(let_out_one)
+    assert kept_in.release("k").get_json()["blocked"] is True
+    write_archive(jobs_service, kept_in.user.tenant_id, tmp_path / "export.zip")
+    with zipfile.ZipFile(tmp_path / "export.zip") as archive:
+        names = {name for name in archive.namelist() if name.startswith("data/objects/packs/")}
+
+    packs = [order.pack()["pack"]["pack_id"] for order in (let_out_one, kept_in)]
+    assert [
+        sorted(name.rpartition(".")[2] for name in names if pack in name) for pack in packs
+    ] == [["bundle", "docx", "pdf"], ["bundle"]]

@@ -42,6 +42,16 @@ from service.supervision import Child, Supervisor, command_child, supervisor
 
 READY_S = 60.0
 LOGIN_ROLES: Mapping[Login, str] = {"api": "zen_api", "jobs": "zen_jobs"}
+#: What a service that takes payments is told; without any of it, stand-ins take them here.
+PAYMENT_VARIABLES = (
+    "ZENOPS_STRIPE_SECRET_KEY",
+    "ZENOPS_STRIPE_WEBHOOK_SECRETS",
+    "ZENOPS_RAZORPAY_KEY_ID",
+    "ZENOPS_RAZORPAY_KEY_SECRET",
+    "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
+)
+_STAND_INS_PORT = 8010
+_STAND_INS_SECRETS = ("stripe", "stripe_webhook", "razorpay", "razorpay_webhook")
 
 
 @dataclass(frozen=True)
@@ -219,7 +229,44 @@ def _fill_in(environ: dict[str, str], running: Supervisor) -> None:
     environ["ZENOPS_SECRET_KEY"] = environ.get("ZENOPS_SECRET_KEY") or kept["secret_key"]
     if environ.get("ZENOPS_LISTEN") and not environ.get("ZENOPS_PUBLIC_URL"):
         environ["ZENOPS_PUBLIC_URL"] = f"http://{environ['ZENOPS_LISTEN']}"
+    if not any(environ.get(name) for name in PAYMENT_VARIABLES):
+        running.start(_payment_stand_ins(environ, folder, kept))
     _note_environment(folder / "service.env", environ)
+
+
+def _payment_stand_ins(environ: dict[str, str], folder: Path, kept: Mapping[str, str]) -> Child:
+    """Stand-ins of the payment providers, which the service takes for them; no money moves."""
+    environ.setdefault("ZENOPS_PUBLIC_URL", "http://127.0.0.1:8000")
+    listen = f"127.0.0.1:{_free_port(_STAND_INS_PORT)}"
+    environ |= {
+        "ZENOPS_STRIPE_URL": f"http://{listen}/stripe",
+        "ZENOPS_STRIPE_SECRET_KEY": f"sk_test_{kept['stripe']}",
+        "ZENOPS_STRIPE_WEBHOOK_SECRETS": f"whsec_{kept['stripe_webhook']}",
+        "ZENOPS_RAZORPAY_URL": f"http://{listen}/razorpay",
+        "ZENOPS_RAZORPAY_KEY_ID": "rzp_test_local",
+        "ZENOPS_RAZORPAY_KEY_SECRET": kept["razorpay"],
+        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS": kept["razorpay_webhook"],
+    }
+    names = ("ZENOPS_MODE", "ZENOPS_PUBLIC_URL", *PAYMENT_VARIABLES)
+    state = folder / "payment-providers"
+    state.mkdir(mode=0o700, exist_ok=True)
+    command = [sys.executable, "-m", "service.command_line", "payment-provider"]
+    return command_child(
+        "payment-provider",
+        [*command, f"--listen={listen}", f"--folder={state}", f"--log={state / 'log'}"],
+        environ={name: environ[name] for name in names if name in environ},
+        grace_s=2,
+    )
+
+
+def _free_port(wanted: int) -> int:
+    """A port that nobody has, the wanted one if it is such."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise NotServable(("No port is free for the stand-ins of the payment providers",))
 
 
 def _note_environment(path: Path, environ: Mapping[str, str]) -> None:
@@ -236,13 +283,19 @@ def _note_environment(path: Path, environ: Mapping[str, str]) -> None:
 
 
 def _kept_secrets(path: Path) -> dict[str, str]:
-    """The secrets of this state folder, made when they are first needed."""
-    names = ("secret_key", *LOGIN_ROLES.values())
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """The secrets of this state folder, each made when it is first needed."""
+    names = ("secret_key", *LOGIN_ROLES.values(), *_STAND_INS_SECRETS)
+    kept: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    if missing := [name for name in names if name not in kept]:
+        kept |= {name: secrets.token_urlsafe(48) for name in missing}
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({name: secrets.token_urlsafe(48) for name in names}, file)
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            json.dump(kept, file)
+        fresh.replace(path)
     return kept
 
 

@@ -175,6 +175,18 @@ def _laxness(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]
         for name in ("ZENOPS_STRIPE_URL", "ZENOPS_RAZORPAY_URL")
         if not str(values.get(FIELD_OF[name], "https:")).startswith("https:")
     ]
+    problems += [
+        f"{name} is that of a trial: no money comes by it, but credits would be given"
+        for name in ("ZENOPS_STRIPE_SECRET_KEY", "ZENOPS_RAZORPAY_KEY_ID")
+        if str(values.get(FIELD_OF[name], "")).startswith(("sk_test_", "rk_test_", "rzp_test_"))
+    ]
+    problems += [
+        f"{name} looks like a placeholder: take it from the provider, or make one there"
+        for name in ("ZENOPS_STRIPE_WEBHOOK_SECRETS", "ZENOPS_RAZORPAY_WEBHOOK_SECRETS")
+        if not all(
+            _is_random(one, SHORTEST_SIGNING_SECRET) for one in values.get(FIELD_OF[name], ())
+        )
+    ]
     for name, secrets in (
         ("ZENOPS_SECRET_KEY", [values.get("secret_key")]),
         ("ZENOPS_SECRET_KEY_FALLBACKS", values.get("secret_key_fallbacks", ())),

@@ -186,7 +186,9 @@ def note_answer(connection: Connection, actor: Actor, order: Order, said: News |
     """Write down what the provider said; an order without an answer stays unknown."""
     if said is None:
         return order
-    return apply_news(connection, actor, order.payment_order_id, said).order
+    return apply_news(
+        connection, actor, order.payment_order_id, said, tenant_id=order.tenant_id
+    ).order
 
 
 def _check_configured(settings: Settings, provider: Name) -> None:

@@ -131,7 +131,9 @@ def note_answer(
 ) -> tuple[Order, Refund]:
     """Write down what the provider said; a refund without an answer stays unknown."""
     if said is not None:
-        order = apply_news(connection, actor, order.payment_order_id, said).order
+        order = apply_news(
+            connection, actor, order.payment_order_id, said, tenant_id=order.tenant_id
+        ).order
     with as_billing(connection, order.tenant_id):
         found = records.find_refund(
             connection, order.tenant_id, order.payment_order_id, refund.refund_id

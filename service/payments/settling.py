@@ -78,22 +78,30 @@ class _Contradiction(Exception):  # noqa: N818 - what it is, not what went wrong
     """The news do not fit the order; the message is a word for how."""
 
 
-def apply_news(connection: Connection, actor: Actor, order_id: UUID, news: News) -> Outcome:
+def apply_news(
+    connection: Connection,
+    actor: Actor,
+    order_id: UUID,
+    news: News,
+    *,
+    tenant_id: UUID | None = None,
+) -> Outcome:
     """Add what a provider says to an order, and lead the books after it, in this transaction.
 
     Args:
         connection: in the actor's role.
-        actor: of the order's firm: whoever asked, or the job that works off an event.
+        actor: whoever asked, or the job that works off an event.
         order_id: the order that the news are about.
         news: what is said. What does not fit the order changes nothing of it.
+        tenant_id: the order's firm; the actor's unless given.
     """
-    tenant = actor.tenant_id
-    with as_billing(connection, tenant):
-        found = records.find_order(connection, tenant, order_id)
+    tenant_id = tenant_id or actor.tenant_id
+    with as_billing(connection, tenant_id):
+        found = records.find_order(connection, tenant_id, order_id)
         assert found is not None
-        journal.lock_account(connection, tenant, found.account_id)
-        before = records.lock_order(connection, tenant, order_id)
-        account = accounts.find_account(connection, tenant, before.account_id)
+        journal.lock_account(connection, tenant_id, found.account_id)
+        before = records.lock_order(connection, tenant_id, order_id)
+        account = accounts.find_account(connection, tenant_id, before.account_id)
         refused, after = None, before
         try:
             after = _with_facts(connection, before, news)

@@ -27,6 +27,7 @@ NAMED_BY: dict[str, tuple[str, str]] = {
     "plan_id": ("subscription_plans", "plan_id"),
     "user_id": ("users", "user_id"),
     "tenant_id": ("tenants", "tenant_id"),
+    "payment_order_id": ("payment_orders", "payment_order_id"),
     "account_id": ("billing_accounts", "account_id"),
     "release_id": ("releases", "release_id"),
     "run_id": ("reconciliation_runs", "run_id"),
@@ -81,6 +82,22 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", f"{_WORK_ORDER}/release-deliverables"): {"idempotency_key": "release-1"},
     ("POST", f"{_WORK_ORDER}/deliverables/<version>/withdraw"): {"reason": "wrong house"},
     ("POST", f"{_WORK_ORDER}/status"): {"status": "EVIDENCE_PENDING", "note": "on its way"},
+    ("POST", "/v1/payments/checkout-link"): lambda values: {
+        "json": {
+            "provider": "stripe",
+            "invoice_id": str(values["invoice_id"]),
+            "idempotency_key": "pay-1",
+        }
+    },
+    ("POST", "/v1/payments/topup"): {
+        "provider": "stripe",
+        "credits": 1,
+        "idempotency_key": "topup-1",
+    },
+    ("POST", "/v1/payments/orders/<payment_order_id>/refunds"): {
+        "reason": "paid twice",
+        "idempotency_key": "refund-1",
+    },
     ("PATCH", "/v1/documents/<document_id>/metadata"): {"remarks": "seen"},
     ("POST", "/v1/documents/<document_id>/tags"): {"key": "room", "value": "kitchen"},
     ("DELETE", f"{_WORK_ORDER}/evidence/<evidence_id>"): {"reason": "wrong house"},

@@ -149,6 +149,44 @@ def test_an_identity_provider_needs_all_of_its_settings():
     assert problems_of({**DEVELOPMENT, **issuer, **rest}) == ()
 
 
+STRIPE = {"ZENOPS_STRIPE_SECRET_KEY": "sk_live_4fT9", "ZENOPS_STRIPE_WEBHOOK_SECRETS": KEY}
+RAZORPAY = {
+    "ZENOPS_RAZORPAY_KEY_ID": "rzp_live_4fT9",
+    "ZENOPS_RAZORPAY_KEY_SECRET": KEY,
+    "ZENOPS_RAZORPAY_WEBHOOK_SECRETS": f"{KEY} {KEY[::-1]}",
+}
+
+
+@pytest.mark.parametrize("whole", [STRIPE, RAZORPAY])
+@pytest.mark.parametrize("base", [DEVELOPMENT, PRODUCTION])
+def test_a_payment_provider_needs_all_of_its_settings(whole, base):
+    for missing in whole:
+        rest = {name: text for name, text in whole.items() if name != missing}
+        problems = problems_of({**base, **rest})
+        assert len(problems) == 1
+        assert problems[0].startswith(f"{missing} is missing")
+
+    assert problems_of({**base, **whole}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("ZENOPS_STRIPE_SECRET_KEY", "sk_test_4fT9", "is that of a trial"),
+        ("ZENOPS_RAZORPAY_KEY_ID", "rzp_test_4fT9", "is that of a trial"),
+        ("ZENOPS_STRIPE_WEBHOOK_SECRETS", "change-me-change-me", "looks like a placeholder"),
+        ("ZENOPS_STRIPE_URL", "http://127.0.0.1:8010/stripe", "must begin with https:"),
+        ("ZENOPS_RAZORPAY_URL", "http://127.0.0.1:8010/razorpay", "must begin with https:"),
+    ],
+)
+def test_production_takes_no_payments_on_trial(name, text, why):
+    problems = problems_of({**PRODUCTION, **STRIPE, **RAZORPAY, name: text})
+
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{name} {why}")
+    assert problems_of({**DEVELOPMENT, **STRIPE, **RAZORPAY, name: text}) == ()
+
+
 def test_production_is_taken_when_nothing_is_lax():
     settings, problems = read_settings(PRODUCTION)
 
@@ -221,6 +259,8 @@ def test_no_secret_is_in_the_text_of_settings_or_problems():
         "ZENOPS_OIDC_ISSUER": "https://login.valuers.in",
         "ZENOPS_OIDC_CLIENT_ID": "zenops",
         "ZENOPS_OIDC_CLIENT_SECRET": KEY,
+        **STRIPE,
+        **RAZORPAY,
     }
     settings, problems = read_settings(secret)
     assert problems == ()

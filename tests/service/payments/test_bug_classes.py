@@ -69,8 +69,9 @@ def test_2_the_record_of_an_event_stands_and_falls_with_its_effect(
     assert till.wallet(account).available == 10
 
 
+@pytest.mark.usefixtures("till")
 def test_2_an_event_and_its_job_are_one_commit(
-    till: Till, client: Any, owner_engine: Any, monkeypatch: Any
+    client: Any, owner_engine: Any, monkeypatch: Any
 ) -> None:
     body = json.dumps({"entity": "event", "event": "x", "n": "one commit"}).encode()
     headers = signed_by_razorpay(body, "ev_one_commit")

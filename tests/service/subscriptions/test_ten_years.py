@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from service.billing.journal import verify_journal
 from service.subscriptions import refilling, subscribing
-from service.subscriptions.periods import day_at
+from service.subscriptions.periods import anchor, begins_at, day_at, period_on
 from service.subscriptions.records import Subscription
 from tests.chaos.size import IS_FULL
 from tests.service.subscriptions.conftest import Books
@@ -40,15 +40,20 @@ class Pair:
         return day_at(at, self.zone)
 
 
-def _moments(start: datetime, random: Random) -> list[datetime]:
-    """When somebody looks: every local midnight, a moment before, late, twice, and back again."""
+def _moments(start: datetime, random: Random, pairs: list[Pair]) -> list[datetime]:
+    """When somebody looks: as a period or a grace begins or ends, about then, and much too late."""
     made, at = [], start
     while at < start + timedelta(days=366 * YEARS):
-        at += timedelta(days=random.choice((1, 1, 3, 7, 12)))
+        one = random.choice(pairs)
+        at += timedelta(days=random.choice((1, 3, 9, 9, 20)))
         if random.random() < 0.04:
             at += timedelta(days=70)
-        noise = random.choice((timedelta(0), timedelta(seconds=-1), HOUR, -HOUR, 7 * HOUR))
-        made.append(at.replace(hour=18, minute=30, second=0) + noise)
+        if random.random() < 0.7:
+            first, day = one.kept.started_on, one.kept.anchor_day
+            coming = anchor(first, day, max(0, period_on(first, day, one.today(at)) + 1))
+            grace = random.choice((0, 0, one.kept.grace_days + 1))
+            at = begins_at(coming + timedelta(days=grace), one.zone).astimezone(UTC)
+        made.append(at + random.choice((timedelta(0), timedelta(seconds=-1), HOUR, -HOUR)))
     return made
 
 
@@ -73,7 +78,7 @@ def test_years_of_sweeps_give_and_ask_for_what_the_plain_model_says(
         model = PlainSubscription(kept.started_on, anchor_day, price=price, grace=grace)
         pairs.append(Pair(kept, model, zone, by_provider))
     concurrent = 0
-    for at in _moments(start, random):
+    for at in _moments(start, random, pairs):
         set_clock(at)
         due_now = [one for one in pairs if one.today(at) >= one.kept.started_on]
         for one in due_now:

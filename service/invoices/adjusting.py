@@ -11,7 +11,7 @@ from service import clock
 from service.billing.acting import as_billing, record_in
 from service.billing.journal import known_entry, lock_account, post, request_digest
 from service.billing.money import paise, rupees
-from service.errors import conflict, not_found
+from service.errors import conflict
 from service.identifiers import new_id
 from service.invoices import records
 from service.invoices.drafting import tell, told
@@ -65,9 +65,7 @@ def credit_note(
     digest = request_digest("credit_note", invoice=invoice_id, amount=whole, reason=reason)
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
-        before = records.lock(connection, tenant, invoice_id)
-        if before.account_id != account.account_id:
-            raise not_found()
+        before = records.lock(connection, account, invoice_id)
         known = known_entry(connection, wallet, key, digest)
         if known is not None:
             return Settled(

@@ -214,7 +214,7 @@ def change_draft(
     issuer = current_issuer(connection)
     with as_billing(connection, tenant):
         lock_account(connection, tenant, account.account_id)
-        before = records.lock(connection, tenant, invoice_id)
+        before = records.lock(connection, account, invoice_id)
         if wanted_version is not None and wanted_version != before.version:
             raise version_conflict(wanted_version, before.version)
         if before.status != "draft":

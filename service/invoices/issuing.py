@@ -69,7 +69,7 @@ def issue(
     issuer = the_issuer(connection)
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
-        before = records.lock(connection, tenant, invoice_id)
+        before = records.lock(connection, account, invoice_id)
         # An invoice over nothing has no entry in the journal, so it keeps its key itself.
         if known_entry(connection, wallet, key, digest) is not None or before.issue_key == key:
             return before
@@ -78,17 +78,17 @@ def issue(
         lines = _taxed(records.lines_of(connection, tenant, invoice_id), account, issuer)
         totals = sum_of(lines)
         _check_account(account, totals)
-        numbered = take_number(
-            connection, "invoice", issuer.gstin, today=indian_day(clock.now()), on=on
-        )
-        _check_rates(lines, numbered.on)
-        due = due_on or numbered.on + timedelta(days=account.payment_terms_days)
-        if due < numbered.on:
+        today = indian_day(clock.now())
+        # All that can be refused is refused before a number is taken.
+        _check_rates(lines, on or today)
+        if due_on is not None and due_on < (on or today):
             raise invalid(
                 "DUE_DATE_INVALID",
                 "It cannot be due before it is issued",
-                f"It is issued on {numbered.on}.",
+                f"It is issued on {on or today}.",
             )
+        numbered = take_number(connection, "invoice", issuer.gstin, today=today, on=on)
+        due = due_on or numbered.on + timedelta(days=account.payment_terms_days)
         records.write_lines(connection, tenant, invoice_id, lines)
         after = records.save(
             connection,
@@ -100,7 +100,7 @@ def issue(
             place_of_supply=_place(account, issuer),
             parties=canonical_json(parties_of(account, issuer)).decode(),
             issued_on=numbered.on,
-            due_on=due,
+            due_on=max(due, numbered.on),
             issue_key=key,
             subtotal=rupees(totals.subtotal),
             cgst=rupees(totals.cgst),
@@ -152,7 +152,7 @@ def void(
     digest = request_digest("invoice_void", invoice=invoice_id)
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
-        before = records.lock(connection, tenant, invoice_id)
+        before = records.lock(connection, account, invoice_id)
         if before.status == "void":
             return before
         known_entry(connection, wallet, key, digest)

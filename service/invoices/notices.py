@@ -57,7 +57,7 @@ def notify(
     notice = Notice(tenant, new_id(), invoice_id, kind, key, actor.user_id, now)
     with as_billing(connection, tenant):
         lock_account(connection, tenant, account.account_id)
-        before = records.lock(connection, tenant, invoice_id)
+        before = records.lock(connection, account, invoice_id)
         known = records.notice_under(connection, tenant, key)
         if known is not None and (known.invoice_id, known.kind) == (invoice_id, kind):
             return before

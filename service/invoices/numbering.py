@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
@@ -17,7 +17,7 @@ from service.invoices.periods import financial_year
 from service.invoices.studio_books import studio_books
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 Series = Literal["invoice", "credit_note"]
 _PREFIX: dict[Series, str] = {"invoice": "INV", "credit_note": "CRN"}
@@ -30,8 +30,12 @@ _TAKE = text(
     " values (:tenant, :gstin, :year, :kind, 1, :on)"
     " on conflict (tenant_id, gstin, financial_year, kind) do update"
     " set last_number = s.last_number + 1, last_on = greatest(s.last_on, excluded.last_on)"
-    " where s.last_number < :most"
+    " where s.last_number < :most and (not :is_fixed or s.last_on <= excluded.last_on)"
     " returning last_number, last_on"
+)
+_LAST = text(
+    "select last_number, last_on from invoice_number_series where tenant_id = :tenant"
+    " and gstin = :gstin and financial_year = :year and kind = :kind"
 )
 
 
@@ -58,6 +62,8 @@ def take_number(
 ) -> Numbered:
     """The next number of a series; it stays taken only if the transaction commits.
 
+    What is refused has taken none, so that whoever goes on after a refusal leaves no gap.
+
     Days follow numbers: no document is dated before the one whose number precedes it. Of two that
     are issued around midnight, the one that waited takes the other's day.
 
@@ -77,26 +83,22 @@ def take_number(
     day = on or today
     year = financial_year(day)
     with studio_books(connection) as studio:
-        row = connection.execute(
-            _TAKE,
-            {
-                "tenant": studio,
-                "gstin": gstin,
-                "year": year,
-                "kind": series,
-                "on": day,
-                "most": _MOST,
-            },
-        ).one_or_none()
-    if row is None:
-        raise conflict(
-            "NUMBER_SERIES_FULL",
-            "The year's numbers are used up",
-            f"A number has at most sixteen characters, which is {_MOST:,} for {gstin} in {year}.",
-        )
-    if on is not None and row.last_on > on:
-        raise _not_a_day(f"A document of the same series is dated {row.last_on} already.")
+        values = {"tenant": studio, "gstin": gstin, "year": year, "kind": series}
+        more = {"on": day, "most": _MOST, "is_fixed": on is not None}
+        row = connection.execute(_TAKE, values | more).one_or_none()
+        if row is None:
+            raise _none_left(connection.execute(_LAST, values).one(), gstin, year)
     return Numbered(number_text(series, year, row.last_number), year, row.last_on)
+
+
+def _none_left(last: Row[Any], gstin: str, year: str) -> ServiceError:
+    if last.last_number < _MOST:
+        return _not_a_day(f"A document of the same series is dated {last.last_on} already.")
+    return conflict(
+        "NUMBER_SERIES_FULL",
+        "The year's numbers are used up",
+        f"A number has at most sixteen characters, which is {_MOST:,} for {gstin} in {year}.",
+    )
 
 
 def _not_a_day(detail: str) -> ServiceError:

@@ -21,6 +21,8 @@ from service.invoices.totals import OPEN, Line, Status, Totals
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, TextClause
 
+    from service.billing.accounts import Account
+
 SettlementKind = Literal["payment", "credit_note", "refund", "chargeback"]
 
 
@@ -157,7 +159,10 @@ _INVOICE = f"select {', '.join(_names(Invoice))} from service_invoices"  # noqa:
 _FIND = text(
     f"{_INVOICE} where invoice_id = :invoice and tenant_id = coalesce(cast(:tenant as uuid), tenant_id)"
 )
-_LOCK = text(f"{_INVOICE} where tenant_id = :tenant and invoice_id = :invoice for update")
+_LOCK = text(
+    f"{_INVOICE} where tenant_id = :tenant and invoice_id = :invoice and account_id = :account"
+    " for update"
+)
 _OF_WORK_ORDER = text(
     f"{_INVOICE} where tenant_id = :tenant and work_order_id = :work_order and status <> 'void'"
 )
@@ -234,13 +239,21 @@ def find(connection: Connection, tenant_id: UUID | None, invoice_id: UUID) -> In
     return _one(connection, _FIND, tenant=tenant_id, invoice=invoice_id)
 
 
-def lock(connection: Connection, tenant_id: UUID, invoice_id: UUID) -> Invoice:
-    """An invoice that nobody else changes until the transaction ends; after its account's lock.
+def lock(connection: Connection, account: Account, invoice_id: UUID) -> Invoice:
+    """An account's invoice, which nobody else changes until the transaction ends.
+
+    The account's own lock comes before it.
 
     Raises:
-        ServiceError: 404.
+        ServiceError: 404, the account has no such invoice.
     """
-    return _one(connection, _LOCK, tenant=tenant_id, invoice=invoice_id)
+    return _one(
+        connection,
+        _LOCK,
+        tenant=account.tenant_id,
+        invoice=invoice_id,
+        account=account.account_id,
+    )
 
 
 def _one(connection: Connection, statement: TextClause, **values: Any) -> Invoice:

@@ -123,7 +123,7 @@ def settle(
     )
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
-        before = _lock(connection, account, invoice_id)
+        before = records.lock(connection, account, invoice_id)
         known = known_entry(connection, wallet, key, digest)
         if known is not None:
             return _again(before, known)
@@ -225,7 +225,7 @@ def reverse_settlement(
             raise not_found()
         if paid is not None and paid.kind != "payment":
             raise not_found()
-        before = None if paid is None else _lock(connection, account, paid.invoice_id)
+        before = None if paid is None else records.lock(connection, account, paid.invoice_id)
         known = known_entry(connection, wallet, key, digest)
         if known is not None:
             return None if before is None else _again(before, known)
@@ -328,13 +328,6 @@ def _check_takes(invoice: Invoice, amount: int) -> None:
         raise conflict("INVOICE_PAID", "Nothing is left to pay", "The invoice is settled.")
     if amount > paise(invoice.due):
         raise exceeds_due(invoice.due)
-
-
-def _lock(connection: Connection, account: Account, invoice_id: UUID) -> Invoice:
-    found = records.lock(connection, account.tenant_id, invoice_id)
-    if found.account_id != account.account_id:
-        raise not_found()
-    return found
 
 
 def _repaid(connection: Connection, before: Invoice, amount: int) -> Invoice:

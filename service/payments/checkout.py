@@ -136,7 +136,7 @@ def start_invoice_payment(
         raise not_found()
     with as_billing(connection, account.tenant_id):
         journal.lock_account(connection, account.tenant_id, account.account_id)
-        invoice = invoices.lock(connection, account.tenant_id, invoice_id)
+        invoice = invoices.lock(connection, account, invoice_id)
         if invoice.status not in OPEN or not invoice.due:
             raise conflict(
                 "INVOICE_NOT_PAYABLE",

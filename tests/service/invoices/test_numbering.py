@@ -187,3 +187,25 @@ def test_a_full_year_is_refused_by_name(books: Books, owner_engine: Any) -> None
         assert taken.number == "INV/26-27/999999"
         with pytest.raises(ServiceError, match="NUMBER_SERIES_FULL"):
             take_number(connection, "invoice", gstin, today=today)
+
+
+def test_whoever_goes_on_after_a_refusal_leaves_no_gap(books: Books, owner_engine: Any) -> None:
+    """A refusal leaves the transaction usable, so it must not have taken a number in it."""
+    account = books.account()
+    last = books.issued(account)
+    refused, then = books.draft(account), books.draft(account)
+    with books.acting() as connection:
+        for more in ({"on": date(2026, 4, 1)}, {"due_on": date(2020, 1, 1)}):
+            with pytest.raises(ServiceError):
+                issuing.issue(
+                    connection, books.actor, account, refused.invoice_id, key="refused", **more
+                )
+        issuing.issue(connection, books.actor, account, then.invoice_id, key="then")
+    given = numbers(owner_engine, str(last.financial_year))
+    assert given == list(range(1, len(given) + 1))
+
+
+def test_an_invoice_of_another_account_is_not_there(books: Books) -> None:
+    made = books.draft(books.account())
+    with pytest.raises(ServiceError, match="NOT_FOUND"):
+        books.run(issuing.issue, books.account(), made.invoice_id, key="other")

@@ -41,6 +41,7 @@ from service.invoices import (
 from service.invoices.records import Invoice
 from service.invoices.totals import Item
 from service.objects import storage
+from service.subscriptions.refilling import invoice_changed
 
 if TYPE_CHECKING:
     from service.invoices.shapes import NewItem
@@ -216,7 +217,7 @@ def void_invoice(path: shapes.InvoicePath, body: shapes.Voiding) -> Response:
     """Only if nothing was paid or credited. Its number stays used; twice changes nothing more."""
     now = current()
     invoice, account = _billed(path.invoice_id)
-    return _answer(
+    return _settled(
         issuing.void(
             now.connection,
             now.actor,
@@ -251,7 +252,7 @@ def enter_payment(path: shapes.InvoicePath, body: shapes.NewPayment) -> Response
         key=_needed_key(),
         refuses_excess=True,
     )
-    return _answer(done.invoice, 201)
+    return _settled(done.invoice, 201)
 
 
 @_route(
@@ -277,7 +278,7 @@ def mark_paid(path: shapes.InvoicePath, body: shapes.MarkPaid) -> Response:
         key=idempotency_key(request) or f"invoice_mark_paid:{invoice.invoice_id}",
         refuses_excess=True,
     )
-    return _answer(done.invoice)
+    return _settled(done.invoice)
 
 
 @_route(
@@ -303,7 +304,7 @@ def adjust(path: shapes.InvoicePath, body: shapes.NewAdjustment) -> Response:
         reason=body.reason,
         key=_needed_key(),
     )
-    return _answer(done.invoice, 201)
+    return _settled(done.invoice, 201)
 
 
 @_route(
@@ -551,6 +552,14 @@ def _needed_key() -> str:
             "Send a fresh one, such as a UUID, and the same one when you try again.",
         )
     return key
+
+
+def _settled(invoice: Invoice, status: int = 200) -> Response:
+    """The answer, once the subscription whose period the invoice may be for has gone on."""
+    now = current()
+    if invoice.status in {"paid", "void"}:
+        invoice_changed(now.connection, now.actor, invoice.tenant_id, invoice.invoice_id)
+    return _answer(invoice, status)
 
 
 def _answer(invoice: Invoice, status: int = 200) -> Response:

@@ -76,6 +76,23 @@ def _own_account(books: Books, tenant_id: Any) -> accounts.Account:
         )  # fmt: skip
 
 
+def test_the_studio_marks_an_invoice_paid_and_the_credits_are_there_at_once(
+    control: Client, books: Books
+) -> None:
+    paid, given_up = books.subscribed(price=500), books.subscribed(price=500)
+    books.sweep()
+    for one, path, body in (
+        (paid, "mark-paid", {"mode": "upi"}),
+        (given_up, "void", {"reason": "a gift"}),
+    ):
+        invoice_id = books.periods(one)[0].invoice_id
+        told = control.post(f"/v1/invoices/{invoice_id}/{path}", json=body)
+        assert told.status_code == 200, told.get_data(as_text=True)
+
+    assert [books.now(one).status for one in (paid, given_up)] == ["active", "active"]
+    assert [books.wallet(one) for one in (paid, given_up)] == [5, 0]
+
+
 def test_a_refill_by_hand_says_why_it_gave_nothing(control: Client, books: Books) -> None:
     free, owing = books.subscribed(), books.subscribed(price=500)
     later = books.subscribed(starts_on=clock.now().date() + timedelta(days=40))

@@ -26,6 +26,7 @@ from sqlalchemy import make_url
 
 from service.database.connections import make_engine
 from service.database.migrating import set_up
+from service.invoices.demo_terms import seed_demo_terms
 from service.kept_process import KeptProcess
 from service.local_services import make_own_folder, start_postgres, start_valkey
 from service.login_passwords import set_login_passwords
@@ -50,7 +51,6 @@ PAYMENT_VARIABLES = (
     "ZENOPS_RAZORPAY_KEY_SECRET",
     "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
 )
-_STAND_INS_PORT = 8010
 _STAND_INS_SECRETS = ("stripe", "stripe_webhook", "razorpay", "razorpay_webhook")
 
 
@@ -237,7 +237,9 @@ def _fill_in(environ: dict[str, str], running: Supervisor) -> None:
 def _payment_stand_ins(environ: dict[str, str], folder: Path, kept: Mapping[str, str]) -> Child:
     """Stand-ins of the payment providers, which the service takes for them; no money moves."""
     environ.setdefault("ZENOPS_PUBLIC_URL", "http://127.0.0.1:8000")
-    listen = f"127.0.0.1:{_free_port(_STAND_INS_PORT)}"
+    state = folder / "payment-providers"
+    state.mkdir(mode=0o700, exist_ok=True)
+    listen = f"127.0.0.1:{_kept_port(state / 'port')}"
     environ |= {
         "ZENOPS_STRIPE_URL": f"http://{listen}/stripe",
         "ZENOPS_STRIPE_SECRET_KEY": f"sk_test_{kept['stripe']}",
@@ -248,8 +250,6 @@ def _payment_stand_ins(environ: dict[str, str], folder: Path, kept: Mapping[str,
         "ZENOPS_RAZORPAY_WEBHOOK_SECRETS": kept["razorpay_webhook"],
     }
     names = ("ZENOPS_MODE", "ZENOPS_PUBLIC_URL", *PAYMENT_VARIABLES)
-    state = folder / "payment-providers"
-    state.mkdir(mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "service.command_line", "payment-provider"]
     return command_child(
         "payment-provider",
@@ -259,13 +259,16 @@ def _payment_stand_ins(environ: dict[str, str], folder: Path, kept: Mapping[str,
     )
 
 
-def _free_port(wanted: int) -> int:
-    """A port that nobody has, the wanted one if it is such."""
-    for port in (wanted, 0):
+def _kept_port(path: Path) -> int:
+    """The port that links of earlier starts lead to, or a free one if somebody else has it."""
+    kept = int(path.read_text(encoding="utf-8")) if path.exists() else 0
+    for wanted in (kept, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+            probe.bind(("127.0.0.1", wanted))
+            port = int(probe.getsockname()[1])
+            path.write_text(str(port), encoding="utf-8")
+            return port
     raise NotServable(("No port is free for the stand-ins of the payment providers",))
 
 
@@ -310,10 +313,12 @@ def _own_database(superuser_url: str) -> str:
 
 
 def _found_first_firm(settings: Settings) -> tuple[Credentials, ...]:
-    """Make a firm to try the service with, if there is none."""
+    """Make a firm to try the service with, if there is none, and the terms it is served on."""
     engine = make_engine(settings.database_url)
     try:
-        return seed_demo(engine)
+        people = seed_demo(engine)
+        seed_demo_terms(engine)
+        return people
     finally:
         engine.dispose()
 

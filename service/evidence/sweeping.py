@@ -16,12 +16,15 @@ from service.database.connections import transaction
 from service.evidence import records
 from service.evidence.limits import limits
 from service.identifiers import new_id
+from service.invoices import attachments
 from service.objects import storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy import Connection
 
     from service.bootstrap import Service
     from service.objects.storage import Found
@@ -41,7 +44,7 @@ class Swept:
 
 
 def sweep_orphans(service: Service, at: datetime | None = None) -> Swept:
-    """Remove what no document's row names and what nobody has confirmed, once it is a day old.
+    """Remove what no row of a document or of a file at an invoice names, and what nobody has confirmed, once it is a day old.
 
     Whoever is still uploading is younger than that. May run twice, or beside itself.
 
@@ -58,7 +61,8 @@ def sweep_orphans(service: Service, at: datetime | None = None) -> Swept:
         for found in _old(service, f"{tenant_id}/incoming", before):
             storage.delete(service.objects, found.key)
             unconfirmed += 1
-        orphans += _sweep_documents(service, tenant_id, before)
+        orphans += _sweep_stored(service, tenant_id, "documents", records.keys_there, before)
+        orphans += _sweep_stored(service, tenant_id, "invoices", attachments.keys_there, before)
         abandoned += _end_abandoned(service, tenant_id, at)
     partials = storage.remove_partials(service.objects, before=before)
     return Swept(orphans, unconfirmed, abandoned, partials)
@@ -68,12 +72,19 @@ def _old(service: Service, prefix: str, before: datetime) -> Iterator[Found]:
     return (one for one in storage.listed(service.objects, prefix) if one.modified_at < before)
 
 
-def _sweep_documents(service: Service, tenant_id: UUID, before: datetime) -> int:
+def _sweep_stored(
+    service: Service,
+    tenant_id: UUID,
+    folder: str,
+    keys_there: Callable[[Connection, UUID, list[str]], set[str]],
+    before: datetime,
+) -> int:
+    """Remove what lies in a folder of a firm and what no row names."""
     removed = 0
-    old = _old(service, f"{tenant_id}/documents", before)
+    old = _old(service, f"{tenant_id}/{folder}", before)
     while some := [one.key for one in islice(old, _AT_ONCE)]:
         with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
-            known = records.keys_there(connection, tenant_id, some)
+            known = keys_there(connection, tenant_id, some)
         for key in some:
             if key not in known:
                 storage.delete(service.objects, key)

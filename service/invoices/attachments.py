@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sqlalchemy import text
+
 from service import clock
 from service.billing.acting import as_billing, record_in
 from service.errors import conflict, not_found
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from service.invoices.records import Invoice
 
 _MOST_FILES = 50
+_KEYS_THERE = text(
+    "select object_key from invoice_attachments"
+    " where tenant_id = :tenant and object_key = any(:keys)"
+)
 
 
 def object_key(tenant_id: UUID, attachment_id: UUID) -> str:
@@ -114,3 +120,9 @@ def find_attachment(connection: Connection, invoice: Invoice, attachment_id: UUI
     if found is None:
         raise not_found()
     return found
+
+
+def keys_there(connection: Connection, tenant_id: UUID, keys: list[str]) -> set[str]:
+    """Which of some objects are files at an invoice of the firm."""
+    values = {"tenant": tenant_id, "keys": keys}
+    return set(connection.scalars(_KEYS_THERE, values))

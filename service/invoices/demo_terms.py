@@ -12,6 +12,7 @@ from service.billing.studio_tenant import studio_tenant
 from service.database.connections import transaction
 from service.invoices.issuers import current_issuer, set_issuer
 from service.invoices.prices import add_price
+from service.people.acting import in_tenant
 from service.people.founding import founder
 
 if TYPE_CHECKING:
@@ -33,17 +34,19 @@ def seed_demo_terms(engine: Engine) -> bool:
     with transaction(engine, role="zen_studio") as connection:
         if current_issuer(connection) is not None:
             return False
-        studio = founder(studio_tenant(connection), request_id="")
-        set_issuer(connection, studio, **terms["issuer"])
-        for price in terms["prices"]:
-            add_price(
-                connection,
-                studio,
-                item=price["item"],
-                description=price["description"],
-                sac=price["sac"],
-                unit_price=Decimal(price["unit_price"]),
-                tax_rate=Decimal(price["tax_rate"]),
-                credit_cost=int(price["credits"]),
-            )
+        studio = studio_tenant(connection)
+        actor = founder(studio, request_id="")
+        with in_tenant(connection, studio):
+            set_issuer(connection, actor, **terms["issuer"])
+            for price in terms["prices"]:
+                add_price(
+                    connection,
+                    actor,
+                    item=price["item"],
+                    description=price["description"],
+                    sac=price["sac"],
+                    unit_price=Decimal(price["unit_price"]),
+                    tax_rate=Decimal(price["tax_rate"]),
+                    credit_cost=int(price["credits"]),
+                )
     return True

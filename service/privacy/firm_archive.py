@@ -184,6 +184,7 @@ def _keys_of(connection: Connection, tenant_id: UUID) -> set[str]:
                 "select object_key from documents where tenant_id = :tenant"
                 " and status = 'uploaded' union select object_key from pack_artifacts"
                 " where tenant_id = :tenant and purged_at is null"
+                " union select object_key from invoice_attachments where tenant_id = :tenant"
             ),
             {"tenant": tenant_id},
         )

@@ -402,3 +402,21 @@ def test_no_price_is_said_and_noted(books: Books, studio: Client, owner_engine: 
         ).all()
     assert noted == ["billing_price_missing"]
     assert read(studio.post("/v1/invoices", json=body), 201)["subtotal"] == "1500.00"
+
+
+def test_a_file_whose_row_was_never_written_is_swept_and_others_stay(
+    books: Books, studio: Client, firm: Client, service: Service, jobs_service: Service
+) -> None:
+    from datetime import timedelta
+
+    from service import clock
+    from service.evidence.sweeping import sweep_orphans
+
+    made = issued(studio, books.account())
+    kept = read(_bring(firm, made["id"], jpeg(), "a.jpg"), 201)["id"]
+    orphan = f"{books.firm_id}/invoices/{new_id()}"
+    storage.put_new(service.objects, orphan, b"nobody's")
+    assert sweep_orphans(jobs_service).orphans == 0
+    assert sweep_orphans(jobs_service, clock.now() + timedelta(days=2)).orphans == 1
+    assert not storage.exists(service.objects, orphan)
+    assert storage.exists(service.objects, f"{books.firm_id}/invoices/{kept}")

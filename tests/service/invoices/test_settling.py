@@ -81,6 +81,7 @@ def test_a_person_cannot_enter_more_than_is_due(books: Books, above: str) -> Non
         pay(books, account, made, above, "over", refuses_excess=True)
     assert (refused.value.status, refused.value.title) == (400, "amount exceeds due")
     assert refused.value.extra["amount_due"] == "1180.00"
+    assert pay(books, account, made, "1180.00", "exact", refuses_excess=True).invoice.is_paid
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "0.001", "1.005", "NaN", "Infinity", "1e300"])
@@ -266,6 +267,23 @@ def test_of_an_order_its_advance_goes_back_first(books: Books) -> None:
             key=f"{account.account_id}:r2",
             **given,
         )
+
+
+def test_an_advance_that_has_paid_another_invoice_does_not_go_back(books: Books) -> None:
+    account = books.account()
+    first, second = books.issued(account), books.issued(account)
+    order = new_id()
+    pay(books, account, first, "1500.00", "p", mode="stripe", payment_order_id=order)
+    pay(books, account, second, "320.00", "used", mode="advance")
+    given = {"kind": "refund", "payment_order_id": order}
+    with pytest.raises(ServiceError, match="AMOUNT_EXCEEDS_PAYMENT"):
+        books.run(
+            settling.reverse_settlement, account, amount=Decimal("1180.01"), key="spent1", **given
+        )
+    done = books.run(
+        settling.reverse_settlement, account, amount=Decimal("1180.00"), key="spent2", **given
+    )
+    assert (done.applied, done.advance) == (Decimal("1180.00"), Decimal("0.00"))
 
 
 def test_an_order_that_paid_no_invoice_goes_back_whole(books: Books) -> None:

@@ -1,5 +1,8 @@
 """Drives a case through the running service, as people would by HTTP, to a released report.
 
+One firm is billed for it and pays the invoice, another has bought credits; both pay at the local
+stand-ins of the payment providers, whose signed webhooks tell the service.
+
 The service is started for this alone, with servers and data of its own, and ended again. What comes
 out is held to `zenops build`: the bundle's digest has to be that of the same case on the command
 line.
@@ -15,6 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,13 +29,17 @@ from engine.evaluation import examine
 from factory.bundle import as_bundled, write_bundle
 from factory.case_files import CaseFile, read_case_file
 from factory.catalogue import read_catalogue
+from service.clock import now
 from service.local_services import scratch_folder
-from service.people.seeding import Credentials
+from service.people.seeding import DEMO_SLUG, Credentials
 from service.serving import Running, running_service
 
 PACK_S = 180.0
+PAYMENT_S = 60.0
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 ORDERS = "/v1/repogen/work-orders"
+#: How a file's name ends where it is not called by its kind.
+_SUFFIXES = MappingProxyType({"bundle": "zip"})
 
 
 class DemonstrationError(Exception):
@@ -144,7 +152,7 @@ def drive(
     ):
         address = "{}:{}".format(*caller.address)
         say(f"service   http://{address} after {time.monotonic() - began:.1f} s")
-        return _through_the_service(read, case_folder, caller, people_of(running), output, say)
+        return _through_the_service(read, case_folder, caller, running, output, say)
 
 
 @contextlib.contextmanager
@@ -185,22 +193,88 @@ def running_alone(
 
 def people_of(running: Running) -> dict[str, Credentials]:
     """The people of the demo firm by their roles."""
-    return {one.role: one for one in running.first_people}
+    return {one.role: one for one in running.first_people if one.firm == DEMO_SLUG}
 
 
 def _through_the_service(
     read: CaseFile,
     case_folder: Path,
     caller: Caller,
-    people: Mapping[str, Credentials],
+    running: Running,
     output: Path,
     say: Callable[[str], None],
 ) -> tuple[str, list[Path]]:
-    """The steps of operator, valuer and administrator; the pack's digest and the files downloaded."""
-    case: dict[str, Any] = to_plain(read.document.value)
-    operator = caller.log_in(people["ops_manager"])
+    """A firm that is billed afterwards, then one that pays with credits; what the first one gets."""
+    people = people_of(running)
+    say("")
+    say("A firm that is billed (POSTPAID)")
+    firm = _Firm(
+        operator=caller.log_in(people["ops_manager"]),
+        valuer=caller.log_in(people["valuer"]),
+        payer=caller.log_in(people["super_admin"]),
+        name="demo",
+    )
     say(f"login     {people['ops_manager'].email}, who looks after the work")
+    at = _enter(firm.operator, read, case_folder, say)
+    digest = _make_report(firm, at, say)
+    _release(firm, at, "demo-1", say, expected="BLOCKED")
+    (invoice,) = firm.payer.ask("GET", "/v1/invoices")["items"]
+    say(
+        f"invoice   {invoice['invoice_number']}, {invoice['status']},"
+        f" due INR {invoice['amount_due']}"
+    )
+    _pay(firm.payer, {"provider": "stripe", "invoice_id": invoice["id"]}, "demo-pay-1", say)
+    _release(firm, at, "demo-2", say, expected="PAID")
+    case: dict[str, Any] = to_plain(read.document.value)
+    files = _download(firm.operator, caller, at, output / case["case"], say)
+    file = output / "invoice.pdf"
+    file.write_bytes(firm.payer.send("GET", f"/v1/invoices/{invoice['id']}/pdf", None, {}))
+    say(f"invoice   {file.name}")
+    _tell_story(firm.payer, say)
 
+    say("")
+    say("A firm that pays with credits (CREDIT)")
+    studio = caller.log_in(next(one for one in running.first_people if one.audience == "studio"))
+    firm = _found_credit_firm(studio, caller, case["firm"], say)
+    at = _enter(firm.operator, read, case_folder, say, until="EVIDENCE_PENDING")
+    try:
+        firm.operator.ask("POST", f"{at}/status", {"status": "DATA_PENDING"})
+    except DemonstrationError as refused:
+        say(f"refused   {_reason_of(refused)}")
+    else:
+        raise DemonstrationError("work was begun without a credit to pay for it")
+    _pay(firm.payer, {"provider": "razorpay", "purpose": "topup", "credits": 2}, "demo-buy-1", say)
+    firm.operator.ask("POST", f"{at}/status", {"status": "DATA_PENDING"})
+    say(f"hold      1 credit for the report; {_credits(firm.payer)}")
+    again = _make_report(firm, at, say)
+    if again != digest:
+        raise DemonstrationError(f"two firms with one letterhead got {digest} and {again}")
+    _release(firm, at, "demo-1", say, expected="CREDIT_CONSUMED")
+    say(f"credits   {_credits(firm.payer)}")
+    _tell_story(firm.payer, say)
+    say("")
+    return digest, [*files, file]
+
+
+@dataclass(frozen=True)
+class _Firm:
+    """Who does what in a firm, each of them logged in."""
+
+    operator: Caller
+    valuer: Caller
+    payer: Caller
+    name: str
+
+
+def _enter(
+    operator: Caller,
+    read: CaseFile,
+    case_folder: Path,
+    say: Callable[[str], None],
+    until: str = "DATA_PENDING",
+) -> str:
+    """Enter a case as a work order, up to a state; where it is found."""
+    case: dict[str, Any] = to_plain(read.document.value)
     meta = case["contract"]["meta"]
     order = operator.ask(
         "POST",
@@ -229,46 +303,137 @@ def _through_the_service(
         operator.ask("POST", f"{at}/field-evidence-links", {"links": links})
     detail = operator.ask("GET", at)
     say(f"links     {len(links)} facts shown by evidence, {_readiness(detail['readiness'])}")
-
-    for status in ("EVIDENCE_PENDING", "DATA_PENDING", "READY_FOR_RENDER"):
+    for status in ("EVIDENCE_PENDING", "DATA_PENDING"):
         moved = operator.ask("POST", f"{at}/status", {"status": status})
         say(f"state     {moved['work_order']['status']}")
-    pack = _wait_for_pack(operator, at, say)
+        if status == until:
+            break
+    return at
 
-    valuer = caller.log_in(people["valuer"])
-    signed = valuer.ask(
+
+def _make_report(firm: _Firm, at: str, say: Callable[[str], None]) -> str:
+    """Have the pack made and signed; its bundle's digest."""
+    moved = firm.operator.ask("POST", f"{at}/status", {"status": "READY_FOR_RENDER"})
+    say(f"state     {moved['work_order']['status']}")
+    pack = _wait_for_pack(firm.operator, at, say)
+    signed = firm.valuer.ask(
         "POST",
         f"{at}/pack/sign-off",
         {"pack_version": pack["version"], "bundle_digest": pack["bundle_digest"]},
     )
     for signature in signed["sign_off"]["signed"]:
         say(f"signed    by {signature['valuer_name']}, {signature['registration']}")
+    digest: str = pack["bundle_digest"]
+    return digest
 
-    # Nobody has put a price on this firm's reports, so nothing can pay for this one.
-    blocked = operator.ask("POST", f"{at}/release-deliverables", {"idempotency_key": "demo-1"})
-    say(f"gate      {blocked['gate_result']}, {blocked['blocked_reason']}")
-    admin = caller.log_in(people["super_admin"])
-    released = admin.ask(
-        "POST",
-        f"{at}/release-deliverables",
-        {
-            "idempotency_key": "demo-2",
-            "override": True,
-            "override_reason": "shown in the demonstration",
-        },
+
+def _release(firm: _Firm, at: str, key: str, say: Callable[[str], None], *, expected: str) -> None:
+    """Ask the gate to let the report out, and see that it decides as it has to."""
+    said = firm.operator.ask("POST", f"{at}/release-deliverables", {"idempotency_key": key})
+    if said["gate_result"] != expected:
+        raise DemonstrationError(f"the gate said {said['gate_result']}, not {expected}")
+    reason = f", {said['blocked_reason']}" if said["blocked"] else ""
+    say(f"gate      {said['gate_result']}{reason}: {said['message']}")
+
+
+def _pay(payer: Caller, wish: Mapping[str, Any], key: str, say: Callable[[str], None]) -> None:
+    """Pay on the provider's page, and wait until its webhook has told us."""
+    order = payer.ask("POST", "/v1/payments/checkout-link", {**wish, "idempotency_key": key})
+    say(f"checkout  INR {order['amount']} for {order['description']}, by {order['provider']}")
+    page = urlsplit(order["checkout_url"])
+    Caller((page.hostname or "", page.port or 80)).send(
+        "POST", page.path, b"outcome=paid", {"Content-Type": "application/x-www-form-urlencoded"}
     )
-    say(f"released  {released['gate_result']}: {released['release']['override_reason']}")
+    deadline = time.monotonic() + PAYMENT_S
+    while (found := payer.ask("GET", f"/v1/payments/orders/{order['payment_order_id']}"))[
+        "status"
+    ] != "paid":
+        if time.monotonic() > deadline:
+            raise DemonstrationError(f"the payment is {found['status']} after {PAYMENT_S:.0f} s")
+        time.sleep(0.1)
+    say(f"paid      {found['provider_payment_id']}, as the provider's signed webhook says")
 
+
+def _download(
+    operator: Caller, anybody: Caller, at: str, stem: Path, say: Callable[[str], None]
+) -> list[Path]:
+    """The files of what was let out, each by a link that is enough by itself."""
+    (released,) = operator.ask("GET", f"{at}/deliverables")["items"]
     files = []
-    made = operator.ask("POST", f"{at}/deliverables/{pack['version']}/links")
-    for link in made["links"]:
-        suffix = {"bundle": "zip"}.get(link["kind"], link["kind"])
-        file = output / f"{case['case']}.{suffix}"
-        # The link is enough: nobody is logged in.
-        file.write_bytes(caller.send("GET", _path_of(link["url"]), None, {}))
+    for link in operator.ask("POST", f"{at}/deliverables/{released['version']}/links")["links"]:
+        file = stem.with_name(f"{stem.name}.{_SUFFIXES.get(link['kind'], link['kind'])}")
+        file.write_bytes(anybody.send("GET", _path_of(link["url"]), None, {}))
         files.append(file)
     say(f"download  {', '.join(file.name for file in files)}")
-    return pack["bundle_digest"], files
+    return files
+
+
+def _found_credit_firm(
+    studio: Caller, caller: Caller, letterhead: Mapping[str, Any], say: Callable[[str], None]
+) -> _Firm:
+    """A firm of one person, who does all of its work, with an account in the mode CREDIT."""
+    email, password = "owner@credit.example", secrets.token_urlsafe(15)
+    founded = studio.ask(
+        "POST",
+        "/v1/control/onboard",
+        {"name": "Demo firm on credits", "slug": "demo-credit", "owner_email": email},
+    )
+    account = founded["account"]
+    studio.ask(
+        "PATCH",
+        f"/v1/control/accounts/{account['account_id']}/policy",
+        {"billing_mode": "CREDIT", "force_enable_credit": True, "reason": "pays in advance"},
+    )
+    caller.ask(
+        "POST",
+        "/v1/auth/invitations/accept",
+        {
+            "token": founded["invitation"]["token"],
+            "name": letterhead["valuer"]["name"],
+            "password": password,
+        },
+    )
+    owner = caller.log_in(Credentials(email, password, "super_admin", "web", "demo-credit"))
+    owner.ask("PATCH", "/v1/firm", {"firm": letterhead})
+    me = owner.ask("GET", "/v1/people")["items"][0]
+    owner.ask(
+        "POST",
+        "/v1/valuers",
+        {
+            "user_id": me["user_id"],
+            "may_sign": True,
+            "registration_valid_until": f"{now().year + 2}-01-01",
+            **{
+                name: letterhead["valuer"][name]
+                for name in ("name", "qualifications", "designation", "registration")
+            },
+        },
+    )
+    say(f"founded   {founded['tenant']['name']}, by the studio; {email} has accepted")
+    return _Firm(owner, owner, owner, "demo-credit")
+
+
+def _tell_story(payer: Caller, say: Callable[[str], None]) -> None:
+    """What happened on the account, from the first to the last."""
+    for item in reversed(payer.ask("GET", "/v1/billing/timeline")["items"]):
+        moved = "" if item["credits"] is None else f" {item['credits']:+d} credits"
+        money = "" if item["amount"] is None else f" INR {item['amount']}"
+        say(f"account   {item['at'][11:19]} {item['source']}: {item['event']}{moved}{money}")
+
+
+def _credits(payer: Caller) -> str:
+    found = payer.ask("GET", "/v1/billing/credits/summary")
+    return f"{found['available']} of {found['wallet']} available"
+
+
+def _reason_of(refused: DemonstrationError) -> str:
+    """What a refusal says, without the request that it was the answer to."""
+    _, _, body = str(refused).partition("{")
+    try:
+        problem = json.loads("{" + body)
+    except ValueError:
+        return str(refused)
+    return f"{problem['code']}: {problem['detail']}"
 
 
 def _path_of(url: str) -> str:

@@ -48,6 +48,10 @@ api = APIBlueprint(
 
 #: Providers' events are some kilobytes.
 LARGEST_EVENT = 1_048_576
+_PAGE: dict[str, Any] = {
+    "description": "Plain words.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 _MONEY = ("amount", "refunded", "charged_back", "advance")
 
 
@@ -211,7 +215,12 @@ def receive_from_razorpay() -> Response:
     return _receive("razorpay")
 
 
-@api.get("/return", summary="Where payers come back to", security=[])
+@api.get(
+    "/return",
+    summary="Where payers come back to",
+    responses={200: _PAGE},
+    security=[],
+)
 @public
 def come_back() -> Response:
     """Says that it is over. Nothing is believed because somebody comes here."""
@@ -224,7 +233,7 @@ def come_back() -> Response:
 def _receive(provider: Name) -> Response:
     request.max_content_length = LARGEST_EVENT
     raw = request.get_data(cache=False)
-    receipt = inbox.receive(the_service(), provider, raw, request.headers)
+    receipt = inbox.receive(the_service(), provider, raw, dict(request.headers))
     return answer(
         ReceiptAnswer(
             event_id=receipt.event_id,
@@ -327,7 +336,7 @@ def _summary(order: Order) -> OrderSummary:
     shown = {name: getattr(order, name) for name in OrderSummary.model_fields if name not in _MONEY}
     if order.status not in {"pending", "requires_action", "failed"}:
         shown["checkout_url"] = None
-    return OrderSummary(**shown, **money)
+    return OrderSummary(**{**shown, **money})
 
 
 def _refund_summary(refund: Refund) -> RefundSummary:

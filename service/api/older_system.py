@@ -30,6 +30,7 @@ from service.billing.accounts import (
 from service.billing.credits import CreditStatus, Hold
 from service.billing.journal import find_wallet
 from service.billing.reconciling_holds import Wanted, ended_holds, reconcile
+from service.billing.shapes import Credit
 from service.database.connections import transaction
 from service.errors import ServiceError, invalid, not_found
 from service.identifiers import read_id
@@ -44,25 +45,24 @@ from service.older_system.events import take_event
 from service.older_system.listing import ledger_of
 from service.older_system.shapes import (
     AccountNamed,
-    AccountPath,
     AccountStatus,
     Consuming,
-    Credit,
-    CreditAnswer,
-    Ending,
-    Event,
-    EventAnswer,
+    CreditsQuery,
+    EndingReservation,
     LedgerAnswer,
-    ListQuery,
+    OlderAccountPath,
+    OlderCreditAnswer,
+    OlderEvent,
+    OlderEventAnswer,
+    OlderReservationsQuery,
     ReconcileAnswer,
     ReconcileError,
     ReconcileOrder,
     Releasing,
     Reservation,
     ReservationsAnswer,
-    ReservationsQuery,
     Reserving,
-    SweepOrder,
+    RoundOrder,
 )
 from service.subscriptions.shapes import SweepAnswer, sweep_answer
 from service.subscriptions.sweeping import sweep_all
@@ -95,7 +95,7 @@ def tell(error: ServiceError) -> Response:
     responses={200: AccountStatus},
 )
 @access("billing.write", audiences=PROGRAM)
-def account_status(path: AccountPath) -> Response:
+def account_status(path: OlderAccountPath) -> Response:
     """By its id. Reading writes nothing."""
     connection, _ = _studio()
     found = read_id(path.account_id)
@@ -116,7 +116,7 @@ def account_status_by_key(query: AccountNamed) -> Response:
     return answer(_status(connection, _account(connection, query)))
 
 
-@api.post("/credits/reserve", summary="Set credits aside", responses={200: CreditAnswer})
+@api.post("/credits/reserve", summary="Set credits aside", responses={200: OlderCreditAnswer})
 @access("billing.write", audiences=PROGRAM)
 def reserve_credits(body: Reserving) -> Response:
     """The same key again is answered with what it was answered first."""
@@ -136,7 +136,7 @@ def reserve_credits(body: Reserving) -> Response:
     return _credits(account, status)
 
 
-@api.post("/credits/consume", summary="Use a reservation", responses={200: CreditAnswer})
+@api.post("/credits/consume", summary="Use a reservation", responses={200: OlderCreditAnswer})
 @access("billing.write", audiences=PROGRAM)
 def consume_credits(body: Consuming) -> Response:
     """All of it, or an amount; what is left is available again."""
@@ -154,7 +154,7 @@ def consume_credits(body: Consuming) -> Response:
     return _credits(account, status)
 
 
-@api.post("/credits/release", summary="Free a reservation", responses={200: CreditAnswer})
+@api.post("/credits/release", summary="Free a reservation", responses={200: OlderCreditAnswer})
 @access("billing.write", audiences=PROGRAM)
 def release_credits(body: Releasing) -> Response:
     """Its credits are available again."""
@@ -172,9 +172,9 @@ def release_credits(body: Releasing) -> Response:
     return _credits(account, status)
 
 
-@api.post("/events", summary="Tell of something that happened", responses={200: EventAnswer})
+@api.post("/events", summary="Tell of something that happened", responses={200: OlderEventAnswer})
 @access("billing.write", audiences=PROGRAM)
-def take_usage_event(body: Event) -> Response:
+def take_usage_event(body: OlderEvent) -> Response:
     """Once for each key. What names no known account is filed as the studio's, unmatched."""
     connection, actor = _studio()
     written = body.external_key or body.external_account_key
@@ -189,7 +189,7 @@ def take_usage_event(body: Event) -> Response:
         payload=body.payload,
     )
     return answer(
-        EventAnswer(
+        OlderEventAnswer(
             id=taken.usage_event_id,
             duplicate=taken.is_duplicate,
             matched=taken.account_id is not None,
@@ -204,7 +204,7 @@ def take_usage_event(body: Event) -> Response:
     responses={200: ReservationsAnswer},
 )
 @access("billing.write", audiences=PROGRAM)
-def list_reservations(query: ReservationsQuery) -> Response:
+def list_reservations(query: OlderReservationsQuery) -> Response:
     """Active, consumed and released ones."""
     connection, _ = _studio()
     account = _account(connection, query)
@@ -231,7 +231,7 @@ def list_reservations(query: ReservationsQuery) -> Response:
     responses={200: LedgerAnswer},
 )
 @access("billing.write", audiences=PROGRAM)
-def list_ledger(query: ListQuery) -> Response:
+def list_ledger(query: CreditsQuery) -> Response:
     """In the older system's words; the journal itself is at GET /v1/billing/ledger."""
     connection, _ = _studio()
     account = _account(connection, query)
@@ -252,7 +252,7 @@ def list_ledger(query: ListQuery) -> Response:
     responses={200: SweepAnswer},
 )
 @access("billing.write", audiences=PROGRAM)
-def refill_due(body: SweepOrder) -> Response:
+def refill_due(body: RoundOrder) -> Response:
     """In all firms, for four seconds at most. The service does it by itself every hour."""
     _, actor = _studio()
     swept, cursor = sweep_all(
@@ -339,7 +339,7 @@ def _account_of_event(
 
 
 def _reservation(
-    connection: Connection, body: Ending
+    connection: Connection, body: EndingReservation
 ) -> tuple[Account, UUID | None, tuple[str, str] | None]:
     """The account and the reservation that are meant: by its id alone, or by account and work."""
     hold_id = None
@@ -392,7 +392,7 @@ def _status(connection: Connection, account: Account) -> AccountStatus:
 
 def _credits(account: Account, status: CreditStatus) -> Response:
     return answer(
-        CreditAnswer(
+        OlderCreditAnswer(
             account_id=account.account_id,
             external_key=account.external_key,
             idempotent=status.replayed,

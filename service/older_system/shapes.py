@@ -7,7 +7,6 @@ a field that only we know is none there.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.billing.accounts import AccountType, Mode, Status
 from service.billing.credits import LARGEST_AMOUNT, HoldStatus
+from service.billing.shapes import Credit
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -32,7 +32,7 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class AccountPath(Sent):
+class OlderAccountPath(Sent):
     """An account."""
 
     account_id: str
@@ -45,7 +45,7 @@ class AccountNamed(Sent):
     external_key: ExternalKey | None = None
 
 
-class ListQuery(AccountNamed):
+class CreditsQuery(AccountNamed):
     """An account's credits, and which part of the list."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 100
@@ -56,7 +56,7 @@ class ListQuery(AccountNamed):
     ] = None
 
 
-class ReservationsQuery(ListQuery):
+class OlderReservationsQuery(CreditsQuery):
     """Which reservations."""
 
     status: HoldStatus | None = None
@@ -77,7 +77,7 @@ class Reserving(AccountNamed):
     override_reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
 
 
-class Ending(AccountNamed):
+class EndingReservation(AccountNamed):
     """The end of a reservation, named by its id or by its work."""
 
     reservation_id: Id | None = None
@@ -86,19 +86,19 @@ class Ending(AccountNamed):
     idempotency_key: Key | None = None
 
 
-class Consuming(Ending):
+class Consuming(EndingReservation):
     """A reservation whose work is delivered; all of it unless an amount is given."""
 
     amount: Amount | None = None
 
 
-class Releasing(Ending):
+class Releasing(EndingReservation):
     """A reservation whose work is not going to be."""
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
 
 
-class Event(AccountNamed):
+class OlderEvent(AccountNamed):
     """Something that happened in the older system."""
 
     source_system: Literal["v1"] = "v1"
@@ -108,7 +108,7 @@ class Event(AccountNamed):
     payload: dict[str, Any] = {}
 
 
-class SweepOrder(Sent):
+class RoundOrder(Sent):
     """The hourly round: how many subscriptions, and after which."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 100
@@ -128,14 +128,6 @@ class ReconcileOrder(Sent):
     tenant_id: Id | None = None
     dry_run: bool = False
     cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
-
-
-class Credit(BaseModel):
-    """An account's counters."""
-
-    wallet: int
-    reserved: int
-    available: int
 
 
 class AccountStatus(BaseModel):
@@ -172,7 +164,7 @@ class Reservation(BaseModel):
     ended_at: datetime | None
 
 
-class CreditAnswer(BaseModel):
+class OlderCreditAnswer(BaseModel):
     """What an operation has left; `idempotent` if its key was known."""
 
     account_id: UUID
@@ -182,7 +174,7 @@ class CreditAnswer(BaseModel):
     reservation: Reservation | None
 
 
-class EventAnswer(BaseModel):
+class OlderEventAnswer(BaseModel):
     """Where an event was filed; unmatched ones belong to no firm."""
 
     id: UUID
@@ -216,28 +208,6 @@ class LedgerAnswer(BaseModel):
     """Movements, newest first."""
 
     items: list[LedgerRow]
-    next_cursor: str | None
-
-
-class TimelineRow(BaseModel):
-    """One thing of an account's story."""
-
-    at: datetime
-    source: str
-    event: str
-    id: str
-    credits: int | None
-    amount: Decimal | None
-    ref_type: str | None
-    ref_id: str | None
-    reason: str | None
-    details: dict[str, Any]
-
-
-class TimelineAnswer(BaseModel):
-    """An account's story, newest first."""
-
-    items: list[TimelineRow]
     next_cursor: str | None
 
 

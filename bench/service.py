@@ -30,6 +30,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from bench.billing import pairs_of_credits
 from bench.measurements import Comparison
 from bench.timing import Line
 from contracts.canonical_json import to_plain
@@ -84,6 +85,7 @@ def the_service(*, rounds: int, packs: int = PACKS) -> list[Comparison]:
                 _lists(bench, rounds=rounds),
                 _queue(bench, rounds=rounds),
                 _packs(bench, order, packs),
+                pairs_of_credits(bench, rounds=rounds // 4),
             ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from service.audit.events import record
+from service.database.connections import send
 from service.errors import ServiceError
 from service.people.acting import in_tenant
 
@@ -43,13 +44,26 @@ def as_billing(connection: Connection, tenant_id: UUID | None = None) -> Iterato
     before = connection.execute(
         _BEGIN, {"tenant": None if tenant_id is None else str(tenant_id)}
     ).one()
-    after = {"role": before.role, "tenant": before.tenant}
+    with returning_to(connection, before.role, before.tenant):
+        yield
+
+
+@contextlib.contextmanager
+def returning_to(connection: Connection, role: str, tenant_id: str) -> Iterator[None]:
+    """Be zen_billing inside the block, which something else has become, and the one before after it.
+
+    Args:
+        connection: acting as zen_billing.
+        role: the role before.
+        tenant_id: the tenant before, as its setting holds it.
+    """
+    after = {"role": role, "tenant": tenant_id}
     try:
         yield
     except ServiceError:
         connection.execute(_END, after)
         raise
-    connection.execute(_END, after)
+    send(connection, _END, after)
 
 
 def record_in(

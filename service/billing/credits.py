@@ -7,6 +7,7 @@ answered with what was answered first.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -18,13 +19,13 @@ from sqlalchemy import text
 
 from service import clock
 from service.billing import journal
-from service.billing.acting import as_billing, record_in
-from service.billing.journal import AVAILABLE, HELD, POSTING, Wallet, lock_account
+from service.billing.acting import record_in, returning_to
+from service.billing.journal import AVAILABLE, HELD, POSTING, Wallet
 from service.errors import conflict, forbidden, invalid, not_found
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection, Row
 
@@ -85,18 +86,12 @@ class _Found:
 
 _HOLD_FIELDS = tuple(field.name for field in dataclasses.fields(Hold))
 _HOLD = ", ".join(_HOLD_FIELDS)
-# One look, after the lock: what the account may do, what the key has done, which hold is meant. Of
-# several holds of one piece of work the active one is meant, else the newest.
-_LOOK = text(
-    "select a.status as account_status, a.is_enabled, a.billing_mode, e.request_sha256, e.result,"  # noqa: S608
-    f" {', '.join(f'h.{name} as h_{name}' for name in _HOLD_FIELDS)} from billing_accounts a"
-    " left join journal_entries e on e.tenant_id = a.tenant_id and e.account_id = a.account_id"
-    " and e.operation_key = :key left join lateral (select * from credit_holds c"
-    " where c.tenant_id = a.tenant_id and c.account_id = a.account_id and (c.hold_id = :hold"
-    " or c.ref_type = :ref_type and c.ref_id = :ref_id)"
-    " order by c.status = 'active' desc, c.created_at desc, c.hold_id desc limit 1) h on true"
-    " where a.tenant_id = :tenant and a.account_id = :account"
+# One call: the lock, and then what the account may do, what the key has done, which hold is meant.
+_OPEN = text(
+    "select b.*, (b.hold).* from app.open_books(:tenant, :account, :key, :hold, :ref_type, :ref_id) b"
 )
+# What the call tells of besides the hold, whose columns come last.
+_BESIDES = 14
 _RESERVE = text(
     f"with hold as (insert into credit_holds ({_HOLD})"  # noqa: S608
     f" values ({', '.join(f':h_{name}' for name in _HOLD_FIELDS)})), {POSTING}"
@@ -151,8 +146,7 @@ def grant(
     asked = journal.request_digest(
         kind, amount=amount, reason=reason, ref=ref, payment_order_id=payment_order_id
     )
-    with as_billing(connection, account.tenant_id):
-        found = _look(connection, account, key, asked, ref=None)
+    with _books(connection, account, key, asked, ref=None) as found:
         if found.known is not None:
             return found.known
         _check_available(found.wallet, -amount)
@@ -205,7 +199,7 @@ def reserve(
             was asked under it: a retry that counts anew from now is the same operation.
         ref: the work, as kind and id. It has one active hold at most.
         work_order_id: the work order that it is, if it is one.
-        expires_at: when the hold may be freed although nobody said so; see `expiring`.
+        expires_at: when the hold may be freed although nobody said so.
         override_reason: why what lacks is given, by an entry of its own named `{key}:override`.
         dry_run: say what would be, and write nothing.
 
@@ -223,8 +217,7 @@ def reserve(
         work_order_id=work_order_id,
         override_reason=override_reason,
     )
-    with as_billing(connection, account.tenant_id):
-        found = _look(connection, account, key, asked, ref=ref)
+    with _books(connection, account, key, asked, ref=ref) as found:
         if found.known is not None:
             return found.known
         _check_may_reserve(found)
@@ -328,8 +321,7 @@ def consume(
     if amount is not None:
         _check_amount(amount)
     asked = journal.request_digest("consume", hold_id=hold_id, ref=ref, amount=amount)
-    with as_billing(connection, account.tenant_id):
-        found = _look(connection, account, key, asked, ref=ref, hold_id=hold_id)
+    with _books(connection, account, key, asked, ref=ref, hold_id=hold_id) as found:
         if found.known is not None:
             return found.known
         hold = _open_hold(found)
@@ -391,8 +383,7 @@ def release(
             RESERVATION_ALREADY_RELEASED, IDEMPOTENCY_KEY_REUSED.
     """
     asked = journal.request_digest(kind, hold_id=hold_id, ref=ref, reason=reason)
-    with as_billing(connection, account.tenant_id):
-        found = _look(connection, account, key, asked, ref=ref, hold_id=hold_id)
+    with _books(connection, account, key, asked, ref=ref, hold_id=hold_id) as found:
         if found.known is not None:
             return found.known
         hold = _open_hold(found)
@@ -478,7 +469,8 @@ _HOLDS = text(
 )
 
 
-def _look(
+@contextlib.contextmanager
+def _books(
     connection: Connection,
     account: Account,
     key: str,
@@ -486,27 +478,39 @@ def _look(
     *,
     ref: tuple[str, str] | None,
     hold_id: UUID | None = None,
-) -> _Found:
+) -> Iterator[_Found]:
+    """Act as zen_billing inside the block, with the account's wallet locked."""
     _check_key(key)
-    wallet = lock_account(connection, account.tenant_id, account.account_id)
     row = connection.execute(
-        _LOOK,
+        _OPEN,
         {
-            "tenant": wallet.tenant_id,
-            "account": wallet.account_id,
+            "tenant": account.tenant_id,
+            "account": account.account_id,
             "key": key,
             "hold": hold_id,
             "ref_type": ref[0] if ref else None,
             "ref_id": ref[1] if ref else None,
         },
     ).one()
-    known = None
-    if row.result is not None:
-        journal.check_same_request(key, row.request_sha256, asked)
-        known = _known(row.result)
-    # The first columns are the account's and the entry's.
-    hold = None if row.h_hold_id is None else Hold(*row[5:])
-    return _Found(wallet, row, hold, known)
+    with returning_to(connection, row.role_before, row.tenant_before):
+        if row.wallet is None:
+            raise not_found()
+        known = None
+        if row.result is not None:
+            journal.check_same_request(key, row.request_sha256, asked)
+            known = _known(row.result)
+        wallet = Wallet(
+            tenant_id=account.tenant_id,
+            account_id=account.account_id,
+            wallet=row[2],
+            reserved=row[3],
+            available=row[4],
+            journal_seq=row.journal_seq,
+            journal_hash=row.journal_hash,
+            journal_at=row.journal_at,
+        )
+        held = row[_BESIDES:]
+        yield _Found(wallet, row, None if held[0] is None else Hold(*held), known)
 
 
 def _override(
@@ -685,11 +689,17 @@ def _status(wallet: Wallet, hold: Hold | None, entry_id: UUID | None) -> CreditS
 
 def _result(status: CreditStatus) -> dict[str, Any]:
     """A status as the journal keeps it, to be answered again."""
-    kept = dataclasses.asdict(status)
-    del kept["replayed"]
-    if status.hold is not None:
-        kept["hold"] = {name: _kept(getattr(status.hold, name)) for name in _HOLD_FIELDS}
-    return {name: _kept(value) for name, value in kept.items()}
+    hold = status.hold
+    return {
+        "account_id": str(status.account_id),
+        "wallet": status.wallet,
+        "reserved": status.reserved,
+        "available": status.available,
+        "hold": None
+        if hold is None
+        else {name: _kept(getattr(hold, name)) for name in _HOLD_FIELDS},
+        "entry_id": str(status.entry_id),
+    }
 
 
 def _kept(value: Any) -> Any:

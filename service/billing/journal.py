@@ -19,6 +19,7 @@ from sqlalchemy import text
 from contracts.canonical_json import canonical_json
 from service import clock
 from service.audit.events import kind_of
+from service.database.connections import send
 from service.errors import ServiceError, conflict, not_found
 from service.identifiers import new_id
 
@@ -137,14 +138,16 @@ _COVERED = (
     "result",
     "previous_hash",
 )
-#: Writes an entry and moves the wallet; `with` is left open for what else one statement writes.
+#: Moves the wallet and writes an entry, what else a statement begins with, coming before. It fails
+#: (division by zero) if the wallet is not as it was locked, so nobody has to wait for what it says.
 POSTING = (
-    f"entry as (insert into journal_entries ({', '.join(_COVERED)}, hash)"  # noqa: S608
-    f" values ({', '.join(f':{name}' for name in _COVERED)}, :hash))"
-    " update credit_wallets set wallet = :wallet, reserved = :reserved, available = :available,"
-    " journal_seq = :seq, journal_hash = :hash, journal_at = :at"
+    "moved as (update credit_wallets set wallet = :wallet, reserved = :reserved,"  # noqa: S608
+    " available = :available, journal_seq = :seq, journal_hash = :hash, journal_at = :at"
     " where tenant_id = :tenant_id and account_id = :account_id and journal_seq = :seq - 1"
-    " and journal_hash = :previous_hash"
+    " and journal_hash = :previous_hash returning 1),"
+    f" entry as (insert into journal_entries ({', '.join(_COVERED)}, hash)"
+    f" values ({', '.join(f':{name}' for name in _COVERED)}, :hash))"
+    " select 1 / count(*) from moved"
 )
 _POST = text(f"with {POSTING}")
 
@@ -247,6 +250,9 @@ def post(
 ) -> Wallet:
     """Write an entry at the end of an account's journal and move its counters, in one statement.
 
+    It is not waited for: what the database should refuse is raised by the next statement, or by the
+    commit.
+
     Args:
         connection: as zen_billing, with the account locked.
         wallet: what `lock_account` or the last `post` gave.
@@ -298,7 +304,8 @@ def post(
         "previous_hash": wallet.journal_hash,
     }
     head = entry_hash(entry)
-    written = connection.execute(
+    send(
+        connection,
         statement,
         {
             **entry,
@@ -310,7 +317,6 @@ def post(
             **(values or {}),
         },
     )
-    assert written.rowcount == 1, "an entry is written under the wallet's lock"
     return dataclasses.replace(moved, journal_seq=seq, journal_hash=head, journal_at=at)
 
 

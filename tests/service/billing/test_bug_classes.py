@@ -97,10 +97,20 @@ def test_class_1_whatever_moves_credits_locks_the_wallet_before_it_reads_anythin
     with acting(service, actor) as connection, statements(service.engine) as sent:
         MOVES[move](connection, actor, account)
 
-    tables = ("credit_wallets", "credit_holds", "journal_entries", "billing_accounts")
+    tables = ("open_books", "credit_wallets", "credit_holds", "journal_entries", "billing_accounts")
     reading = [one for one in sent if any(table in one for table in tables)]
-    assert "from credit_wallets" in reading[0]
-    assert reading[0].endswith("for update")
+    assert "app.open_books" in reading[0]
+
+
+def test_class_1_the_call_that_opens_the_books_locks_before_it_looks(owner_engine: Engine) -> None:
+    with owner_engine.connect() as connection:
+        body = connection.scalar(
+            text("select prosrc from pg_proc where proname = 'open_books' and provolatile = 'v'")
+        )
+    _, lock, looks = body.split("from public.", 2)
+    assert lock.startswith("credit_wallets")
+    assert "for update" in lock
+    assert looks.startswith("billing_accounts")
 
 
 def test_class_1_the_last_credit_is_not_seen_by_two(

@@ -171,3 +171,39 @@ create unique index journal_hold_ends on journal_entries (tenant_id, hold_id)
 select app.protect_ledger('journal_entries', billing => 'select, insert');
 select app.show_in_portal('journal_entries');
 select app.append_only('journal_entries');
+
+-- What every operation on credits begins with, in one call: steps into zen_billing, locks the wallet,
+-- and only then looks what the account may do, what the key has done, and which hold is meant. Each
+-- statement of a volatile function sees what was committed before it, so whoever waited for the lock
+-- sees what the one before has done. Of several holds of one piece of work the active one is meant,
+-- else the newest. Without such an account only the role and the tenant before are told.
+create function app.open_books(
+    in_tenant uuid, in_account uuid, in_key text, in_hold uuid, in_ref_type text, in_ref_id text
+) returns table (
+    role_before text, tenant_before text, wallet bigint, reserved bigint, available bigint,
+    journal_seq bigint, journal_hash text, journal_at timestamptz, account_status text,
+    is_enabled boolean, billing_mode text, request_sha256 text, result text, hold public.credit_holds
+) language plpgsql volatile as $$
+begin
+    role_before := current_setting('role');
+    tenant_before := current_setting('app.tenant_id');
+    perform set_config('role', 'zen_billing', true), set_config('app.tenant_id', in_tenant::text, true);
+    select w.wallet, w.reserved, w.available, w.journal_seq, w.journal_hash, w.journal_at
+        into wallet, reserved, available, journal_seq, journal_hash, journal_at
+        from public.credit_wallets w
+        where w.tenant_id = in_tenant and w.account_id = in_account for update;
+    if found then
+        select a.status, a.is_enabled, a.billing_mode, e.request_sha256, e.result
+            into account_status, is_enabled, billing_mode, request_sha256, result
+            from public.billing_accounts a left join public.journal_entries e
+                on e.tenant_id = a.tenant_id and e.account_id = a.account_id and e.operation_key = in_key
+            where a.tenant_id = in_tenant and a.account_id = in_account;
+        if in_hold is not null or in_ref_type is not null then
+            select h.* into hold from public.credit_holds h
+                where h.tenant_id = in_tenant and h.account_id = in_account
+                and (h.hold_id = in_hold or h.ref_type = in_ref_type and h.ref_id = in_ref_id)
+                order by h.status = 'active' desc, h.created_at desc, h.hold_id desc limit 1;
+        end if;
+    end if;
+    return next;
+end $$;

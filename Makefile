@@ -6,7 +6,7 @@ SPECIMEN := fixtures/cases/specimen-house
 READY := .venv/.filled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web-assets demo restore-drill serve test test-durable test-pdf test-browser chaos page-pictures feel-fuzz check golden golden-check bench pictures docs lock clean
+.PHONY: help setup web-assets demo restore-drill serve test test-durable test-pdf test-browser chaos mutate page-pictures feel-fuzz check golden golden-check bench pictures docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ setup: $(READY) web-assets ## fill .venv and bundle the pages' assets, so that e
 web-assets: $(READY) ## bundle the pages' scripts and styles; Node is the machine's, else from a wheel
 	@$(BIN)/python scripts/make_web_assets.py
 
-demo: $(READY) ## evaluate the specimen, take it through a service of its own to a signed pack, verify that
+demo: $(READY) ## evaluate the specimen, take it through a service of its own to a paid, released report, verify that
 	@$(BIN)/python scripts/draw_specimen_photographs.py
 	@$(BIN)/zenops evaluate $(SPECIMEN)
 	@echo
@@ -54,6 +54,9 @@ test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberat
 chaos: CAMPAIGN ?= full
 chaos: $(READY) ## processes and servers killed again and again: half an hour; hours with CAMPAIGN=long
 	ZENOPS_CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
+
+mutate: $(READY) ## break the money code on purpose and see who notices; an hour
+	$(BIN)/python scripts/mutate.py
 
 test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running service; needs chromium
 	$(BIN)/python -m pytest -q tests/browser

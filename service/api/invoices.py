@@ -592,7 +592,9 @@ def _sent_file() -> tuple[Any, shapes.ProofForm]:
         raise invalid_fields(
             FieldError("file", "the form needs one file, in the part `file`", "MISSING")
         )
-    fields = {name: text for name, text in request.form.items() if name != "csrf_token" and text}
+    # A part may lack its name.
+    sent = {name or "": text for name, text in request.form.items()}
+    fields = {name: text for name, text in sent.items() if name != "csrf_token" and text}
     if any("\x00" in text for text in fields.values()):
         raise invalid_fields(FieldError("form", "holds the character U+0000"))
     try:

@@ -166,18 +166,24 @@ def fingerprint(request: Request) -> str:
     ]
     if request.mimetype == "multipart/form-data":
         # The boundary differs from one sending to the next, so the parts are compared.
-        for name, values in sorted(request.form.lists()):
-            parts += [name.encode(), *(value.encode() for value in values)]
-        for name, files in sorted(request.files.lists()):
+        # A part may lack its name; such a form is refused, but not by failing here.
+        for name, values in sorted(request.form.lists(), key=_by_name):
+            parts += [(name or "").encode(), *(value.encode() for value in values)]
+        for name, files in sorted(request.files.lists(), key=_by_name):
             for file in files:
                 inner = hashlib.sha256()
                 while chunk := file.stream.read(1 << 20):
                     inner.update(chunk)
                 file.stream.seek(0)
-                parts += [name.encode(), (file.filename or "").encode(), inner.digest()]
+                named = [(name or "").encode(), (file.filename or "").encode()]
+                parts += [*named, inner.digest()]
     else:
         parts.append(request.get_data(cache=True))
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))
         total.update(part)
     return total.hexdigest()
+
+
+def _by_name(part: tuple[str | None, Any]) -> str:
+    return part[0] or ""

@@ -420,3 +420,19 @@ def test_a_file_whose_row_was_never_written_is_swept_and_others_stay(
     assert sweep_orphans(jobs_service, clock.now() + timedelta(days=2)).orphans == 1
     assert not storage.exists(service.objects, orphan)
     assert storage.exists(service.objects, f"{books.firm_id}/invoices/{kept}")
+
+
+def test_a_part_without_a_name_is_refused_and_not_by_failing(
+    books: Books, studio: Client, firm: Client
+) -> None:
+    """Found by generated requests: with a key, the form is compared part by part."""
+    made = issued(studio, books.account())
+    body = (
+        b'--x\r\nContent-Disposition: form-data; filename="a.pdf"; name="file"\r\n\r\n%PDF-\r\n'
+        b"--x\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--x--\r\n"
+    )
+    for address in (f"/v1/invoices/{made['id']}/payment-proof", "/v1/files/upload"):
+        refused = firm.post(
+            address, body=body, content_type="multipart/form-data; boundary=x", **key()
+        )
+        assert refused.status_code == 422, refused.get_data(as_text=True)

@@ -207,6 +207,51 @@ def test_a_dispute_is_noted_and_one_that_is_lost_takes_the_payment_back(
 
 
 @BOTH
+def test_a_lost_dispute_of_an_invoices_payment_makes_it_due_again(
+    till: Till, provider: str
+) -> None:
+    account = till.books.account()
+    invoice = till.books.issued(account)
+    order = till.opened(account, provider=provider, invoice_id=invoice.invoice_id)
+    till.hear(provider, _events(till, order, PAID)[DONE[provider]])
+    told = _events(till, order, ("dispute", {"outcome": "lost"}))
+
+    till.hear(provider, told[LOST[provider]])
+
+    with till.books.acting() as connection:
+        found = invoices.find(connection, invoice.tenant_id, invoice.invoice_id)
+    assert (found.due, found.status) == (Decimal("1180.00"), "issued")
+    assert till.order(order).status == "charged_back"
+    assert till.ledgers(account)["inr:receivable"] == WHOLE
+
+
+def test_a_refund_of_an_advance_that_has_paid_another_invoice_is_owed_and_told(
+    till: Till,
+) -> None:
+    account = till.books.account()
+    first, second = till.books.issued(account), till.books.issued(account)
+    orders = [till.opened(account, invoice_id=first.invoice_id) for _ in range(2)]
+    for order in orders:
+        till.hear("stripe", _events(till, order, PAID)[DONE["stripe"]])
+    till.books.run(
+        invoice_settling.settle,
+        account,
+        second.invoice_id,
+        amount=Decimal(1180),
+        mode="advance",
+        key=f"a:{second.invoice_id}",
+    )
+
+    told = _events(till, orders[1], ("refund", {"amount": WHOLE}))
+    event = till.hear("stripe", told["refund.created"])
+
+    assert event.status == "processed"
+    found = till.order(orders[1])
+    assert (found.status, found.finding, found.reversed) == ("refunded", "advance_spent", WHOLE)
+    till.wallet(account)
+
+
+@BOTH
 def test_a_dispute_that_is_won_leaves_everything_as_it_was(till: Till, provider: str) -> None:
     account = till.books.account()
     order = till.opened(account, provider=provider)

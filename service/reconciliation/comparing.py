@@ -194,7 +194,7 @@ _RESERVED = text(
     " on h.account_id = w.account_id"
     " where w.tenant_id = :tenant and w.reserved <> coalesce(h.amount, 0)"
 )
-_ACCOUNTS = text("select account_id from billing_accounts where tenant_id = :tenant order by 1")
+_WALLETS = text("select account_id from credit_wallets where tenant_id = :tenant order by 1")
 _TOLD_OF_A_JOURNAL = 20
 
 
@@ -202,7 +202,7 @@ def _broken_journals(
     connection: Connection, tenant_id: UUID
 ) -> Iterator[tuple[str, UUID | None, Mapping[str, Any]]]:
     """One finding for each account; that the wallet differs is another kind."""
-    for account_id in connection.scalars(_ACCOUNTS, {"tenant": tenant_id}).all():
+    for account_id in connection.scalars(_WALLETS, {"tenant": tenant_id}).all():
         problems = [one for one in verify_journal(connection, tenant_id, account_id) if one.seq]
         if problems:
             told = [{"seq": one.seq, "what": one.what} for one in problems[:_TOLD_OF_A_JOURNAL]]

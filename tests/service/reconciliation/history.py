@@ -6,12 +6,14 @@ found that does not agree.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,6 +24,7 @@ from service import clock
 from service.actor import Actor
 from service.billing import accounts, credits, hooks
 from service.billing.accounts import Account
+from service.billing.acting import as_billing
 from service.billing.reconciling_holds import Wanted, ended_holds, reconcile
 from service.bootstrap import Service
 from service.database.connections import transaction
@@ -29,8 +32,8 @@ from service.errors import ServiceError
 from service.identifiers import new_id
 from service.invoices import adjusting, issuing, notices, settling
 from service.invoices import records as invoice_records
-from service.payments import checkout, records, refunding
-from service.payments.providers import News
+from service.payments import checkout, inbox, records, refunding
+from service.payments.providers import ORDER_NOTE, News
 from service.payments.settling import apply_news
 from service.people.roles import capabilities_of
 from service.reconciliation.running import Run, compare
@@ -61,9 +64,9 @@ class History:
     refused: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-        self.at = datetime.now(UTC)
+        self.chance = random.Random(self.seed)  # noqa: S311 - that it can be repeated
         self.real_clock = clock.now
+        self.at = clock.now()
         clock.now = lambda: self.at
         self.holds: list[tuple[Account, UUID]] = []
         self.invoices: list[tuple[Account, UUID]] = []
@@ -87,9 +90,9 @@ class History:
         clock.now = self.real_clock
 
     def run(self, operations: int) -> None:
-        """Let so much happen, then let everything run out that somebody would wait for."""
+        """Let so much happen that nothing refuses, then let everything run out that somebody would wait for."""
         kinds, weights = zip(*_WEIGHTS.items(), strict=True)
-        for _ in range(operations):
+        while self.done.total() < operations:
             self.at += timedelta(seconds=self.chance.randrange(1, 1200))
             kind = self.chance.choices(kinds, weights)[0]
             try:
@@ -141,9 +144,7 @@ class History:
         account, hold = self._any(self.holds)
         amount = self.chance.choice([None, 1, 2])
         key = str(new_id())
-        self.last = lambda: self._do(
-            credits.consume, account, hold_id=hold, amount=amount, key=key
-        )
+        self.last = lambda: self._do(credits.consume, account, hold_id=hold, amount=amount, key=key)
         self.last()
 
     def free(self) -> None:
@@ -256,33 +257,81 @@ class History:
     def hear(self) -> None:
         """News of an order, of which some come twice and some contradict it."""
         _, order_id = self._any(self.orders)
-        order = self._order(order_id)
-        wrong = self.chance.random() < 0.05
         says = self.chance.choice(["open", "authorized", "failed", "paid", "paid", "paid"])
-        paid = {"amount": order.amount + wrong, "currency": "INR"} if says == "paid" else {}
-        self._news(order_id, says, provider_payment_id=f"pay_{order_id}", **paid)
+        if says == "paid":
+            self.pay(order_id, wrong=self.chance.random() < 0.05)
+        else:
+            self.news(order_id, says, provider_payment_id=f"pay_{order_id}")
+
+    def pay(self, order_id: UUID, *, wrong: bool = False) -> None:
+        """News that an order is paid; not of its amount, if they are wrong."""
+        amount = self.order(order_id).amount + wrong
+        name = f"pay_{order_id}"
+        self.news(order_id, "paid", amount=amount, currency="INR", provider_payment_id=name)
+
+    def webhook(self) -> None:
+        """An event comes twice, as events do, and is worked off twice."""
+        _, order_id = self._any(self.orders)
+        order = self.order(order_id)
+        kind = "payment_intent.succeeded" if order.provider == "stripe" else "customer.created"
+        about = {
+            "id": f"pay_{order_id}",
+            "amount_received": order.amount,
+            "currency": "inr",
+            "metadata": {ORDER_NOTE: str(order_id)},
+        }
+        said = json.dumps({"type": kind, "data": {"object": about}}).encode()
+        name = str(new_id())
+        for _ in range(2):
+            self.keep_event(name, kind, said)
+
+    def keep_event(self, name: str, kind: str, said: bytes) -> None:
+        """Store an event as the webhook does but for its proof, and work it off."""
+        studio = self.books.studio_id
+        row = records.Event(
+            tenant_id=studio,
+            event_id=new_id(),
+            provider="stripe",
+            provider_event_id=name,
+            event_type=kind,
+            provider_created_at=None,
+            payload_sha256=hashlib.sha256(said).hexdigest(),
+            status="received",
+            outcome=None,
+            order_tenant_id=None,
+            payment_order_id=None,
+            received_at=self.at,
+            processed_at=None,
+        )
+        worker = Actor(studio, None, "worker", frozenset(), "test", "r", operation_id=new_id())
+        with transaction(self.jobs.engine, role="zen_worker", tenant_id=studio) as connection:
+            with as_billing(connection):
+                records.keep_event(connection, row, said)
+                kept = records.event_by_provider(connection, studio, "stripe", name)
+            assert kept is not None
+            inbox.process_event(connection, worker, kept.event_id)
 
     def hear_back(self) -> None:
         """Money that went back at the provider's desk, or was taken by a bank."""
         _, order_id = self._any(self.orders)
-        order = self._order(order_id)
+        order = self.order(order_id)
         some = self.chance.randrange(1, order.amount + 1)
         says = self.chance.choice(["refund", "refunded_in_all", "dispute_lost", "disputed"])
         more: dict[str, Any] = {"amount": some, "currency": "INR"}
         if says == "refund":
             status = self.chance.choice(["pending", "succeeded", "failed"])
             more |= {"provider_refund_id": f"re_{new_id()}", "refund_status": status}
-        self._news(order_id, says, **more)
+        self.news(order_id, says, **more)
 
     def refund(self) -> None:
         _, order_id = self._any(self.orders)
         with self.books.acting() as connection:
-            order, made = refunding.start_refund(
-                connection, self.books.actor, self._order(order_id),
+            _, made = refunding.start_refund(
+                connection, self.books.actor, self.order(order_id),
                 amount=self.chance.choice([None, 100]), reason="too much", key=str(new_id()),
             )  # fmt: skip
         status = self.chance.choice(["succeeded", "failed", "pending"])
-        self._news(
+        self.news(
             order_id, "refund", amount=made.amount, currency="INR", refund_id=made.refund_id,
             provider_refund_id=f"re_{made.refund_id}", refund_status=status,
         )  # fmt: skip
@@ -306,9 +355,9 @@ class History:
                 {"firm": self.books.firm_id},
             ).all()
         for one in over:
-            self._news(one, "expired")
+            self.news(one, "expired")
         for row in refunds:
-            self._news(
+            self.news(
                 row.payment_order_id, "refund", amount=row.amount, currency="INR",
                 refund_id=row.refund_id, provider_refund_id=row.provider_refund_id,
                 refund_status="failed",
@@ -358,8 +407,9 @@ class History:
 
     def accept(self) -> None:
         """A work order is accepted: a hold is made, or an invoice drafted."""
+        if self.chance.random() < 0.3:
+            self.pay_by(self.chance.choice(["CREDIT", "POSTPAID"]))
         with self._desk() as connection:
-            self._switch(connection)
             order = create(connection, self.person, NewWorkOrder(report_type="VALUATION"))
             move(connection, self.person, order.work_order_id, "DATA_PENDING")
         self.work.append(order.work_order_id)
@@ -375,24 +425,33 @@ class History:
         one = self._any(self.work)
         with self._desk() as connection:
             order = find_work(connection, self.books.firm_id, one)
-            if order.status != "DATA_PENDING":
-                return
+        if order.status != "DATA_PENDING":
+            raise ServiceError(409, "NOT_UNDER_WAY", "It is over")
+        self.report(
+            one,
+            pays=self.chance.random() < 0.6,
+            override=self.chance.random() < 0.3,
+            outcome=self.chance.choice(["release", "consume"]),
+        )
+
+    def report(
+        self, one: UUID, *, pays: bool = False, override: bool = False, outcome: str = "release"
+    ) -> None:
+        """The report of a work order is made, signed and asked for."""
         self._make_report(one)
         with self._desk() as connection:
             order = find_work(connection, self.books.firm_id, one)
             hooks.on_ready(connection, self.person, Move(order, "DATA_PENDING", None, None))
-        if self.chance.random() < 0.6:
+        if pays:
             self._pay_for(one)
-        override = self.chance.random() < 0.3
-        outcome = self.chance.choice(["release", "consume"])
+        wish = Wish(
+            key=str(new_id()),
+            override=override,
+            override_reason="the bank waits" if override else None,
+            hold_outcome=outcome,  # type: ignore[arg-type]
+        )
         with self._desk() as connection:
-            release(
-                connection, self.person, one,
-                Wish(
-                    key=str(new_id()), override=override, hold_outcome=outcome,  # type: ignore[arg-type]
-                    override_reason="the bank waits" if override else None,
-                ),
-            )  # fmt: skip
+            release(connection, self.person, one, wish)
 
     def correct(self) -> None:
         """A report is taken back to be corrected; its next version is covered, or paid anew."""
@@ -433,7 +492,9 @@ class History:
             )
             values["version"] = version
             values["snapshot"] = 1 + connection.scalar(
-                text("select coalesce(max(version), 0) from snapshots where work_order_id = :order"),
+                text(
+                    "select coalesce(max(version), 0) from snapshots where work_order_id = :order"
+                ),
                 values,
             )
             for statement in _REPORT:
@@ -467,23 +528,20 @@ class History:
         ) as connection:
             yield connection
 
-    def _switch(self, connection: Any) -> None:
-        """Now and then the firm pays in the other way from here on."""
-        del connection
-        if self.chance.random() < 0.7:
-            return
-        with self.books.acting() as studio:
-            firm = accounts.ensure_account_for(studio, self.books.actor)
-            credits.grant(studio, self.books.actor, firm, 3, key=str(new_id()))
+    def pay_by(self, mode: str) -> None:
+        """The firm pays in this way from here on."""
+        with self.books.acting() as connection:
+            firm = accounts.ensure_account_for(connection, self.books.actor)
+            credits.grant(connection, self.books.actor, firm, 3, key=str(new_id()))
             accounts.change_policy(
-                studio,
+                connection,
                 self.books.actor,
                 firm,
-                billing_mode=self.chance.choice(["CREDIT", "POSTPAID"]),
+                billing_mode=mode,  # type: ignore[arg-type]
                 force_enable_credit=True,
             )
 
-    def _news(self, order_id: UUID, says: str, **more: Any) -> None:
+    def news(self, order_id: UUID, says: str, **more: Any) -> None:
         for _ in range(1 + (self.chance.random() < 0.2)):
             with self.books.acting() as connection:
                 apply_news(
@@ -493,7 +551,7 @@ class History:
                     News(says, order_id=order_id, **more),  # type: ignore[arg-type]
                 )
 
-    def _order(self, order_id: UUID) -> records.Order:
+    def order(self, order_id: UUID) -> records.Order:
         with self.books.acting() as connection:
             found = records.find_order(connection, self.books.firm_id, order_id)
         assert found is not None
@@ -544,28 +602,44 @@ class History:
 
 
 _REPORT = (
-    "insert into snapshots (tenant_id, work_order_id, version, kind, contract, bundle_digest,"
-    " created_at) values (:tenant, :order, :snapshot, 'output', '{}', :digest, :at)",
-    "update packs set status = 'superseded' where work_order_id = :order"
-    " and status in ('generating', 'generated', 'failed')",
-    "insert into packs (tenant_id, pack_id, work_order_id, version, snapshot_version,"
-    " bundle_digest, template_key, family, status, created_at, generated_at) values (:tenant, :pack,"
-    " :order, :version, :snapshot, :digest, 'x', 'x', 'generated', :at, :at)",
-    "update work_orders set status = 'READY_FOR_RENDER', current_pack_id = :pack,"
-    " pack_version = :version where work_order_id = :order",
-    "insert into valuers (tenant_id, valuer_id, name, registration, may_sign, created_at,"
-    " updated_at) values (:tenant, :valuer, 'A. Specimen', :valuer, true, :at, :at)",
-    "insert into sign_offs (tenant_id, sign_off_id, pack_id, bundle_digest, valuer_id, valuer_name,"
-    " registration, signed_by, signed_at) values (:tenant, :pack, :pack, :digest, :valuer,"
-    " 'A. Specimen', 'CAT-I/SPECIMEN/1', :person, :at)",
+    (
+        "insert into snapshots (tenant_id, work_order_id, version, kind, contract, bundle_digest,"
+        " created_at) values (:tenant, :order, :snapshot, 'output', '{}', :digest, :at)"
+    ),
+    (
+        "update packs set status = 'superseded' where work_order_id = :order"
+        " and status in ('generating', 'generated', 'failed')"
+    ),
+    (
+        "insert into packs (tenant_id, pack_id, work_order_id, version, snapshot_version,"
+        " bundle_digest, template_key, family, status, created_at, generated_at) values (:tenant, :pack,"
+        " :order, :version, :snapshot, :digest, 'x', 'x', 'generated', :at, :at)"
+    ),
+    (
+        "update work_orders set status = 'READY_FOR_RENDER', current_pack_id = :pack,"
+        " pack_version = :version where work_order_id = :order"
+    ),
+    (
+        "insert into valuers (tenant_id, valuer_id, name, registration, may_sign, created_at,"
+        " updated_at) values (:tenant, :valuer, 'A. Specimen', :valuer, true, :at, :at)"
+    ),
+    (
+        "insert into sign_offs (tenant_id, sign_off_id, pack_id, bundle_digest, valuer_id, valuer_name,"
+        " registration, signed_by, signed_at) values (:tenant, :pack, :pack, :digest, :valuer,"
+        " 'A. Specimen', 'CAT-I/SPECIMEN/1', :person, :at)"
+    ),
 )
 _ARTIFACT = (
-    "insert into operations (tenant_id, operation_id, kind, operation_key, work_order_id,"
-    " subject_id, status, created_at, run_after) values (:tenant, :operation, 'system.probe',"
-    " cast(:operation as text), :order, :pack, 'done', :at, :at)",
-    "insert into pack_artifacts (tenant_id, artifact_id, pack_id, kind, filename, object_key,"
-    " media_type, size, sha256, operation_id, created_at) values (:tenant, :artifact, :pack, :kind,"
-    " 'report', cast(:artifact as text), 'application/octet-stream', 1, :digest, :operation, :at)",
+    (
+        "insert into operations (tenant_id, operation_id, kind, operation_key, work_order_id,"
+        " subject_id, status, created_at, run_after) values (:tenant, :operation, 'system.probe',"
+        " cast(:operation as text), :order, :pack, 'done', :at, :at)"
+    ),
+    (
+        "insert into pack_artifacts (tenant_id, artifact_id, pack_id, kind, filename, object_key,"
+        " media_type, size, sha256, operation_id, created_at) values (:tenant, :artifact, :pack, :kind,"
+        " 'report', cast(:artifact as text), 'application/octet-stream', 1, :digest, :operation, :at)"
+    ),
 )
 #: What happens, and how often.
 _WEIGHTS: dict[Callable[[History], None], int] = {
@@ -587,7 +661,8 @@ _WEIGHTS: dict[Callable[[History], None], int] = {
     History.void: 2,
     History.start_topup: 4,
     History.start_payment: 3,
-    History.hear: 9,
+    History.hear: 7,
+    History.webhook: 4,
     History.hear_back: 3,
     History.refund: 3,
     History.close_orders: 1,

@@ -81,7 +81,9 @@ def invoice_pdf(invoice: Invoice, lines: Sequence[Line], parties: dict[str, Any]
         ("Place of supply", _state(invoice.place_of_supply)),
     ]
     stamp = {"draft": "DRAFT", "void": "VOID"}.get(invoice.status)
-    title = "Tax invoice" if invoice.number else "Draft"
+    # For what is exempt as a whole it is a bill of supply: CGST Act, section 31(3)(c).
+    is_taxed = any(line.tax_rate for line in lines)
+    title = ("Tax invoice" if is_taxed else "Bill of supply") if invoice.number else "Draft"
     rows = [
         _Row(
             line.description,

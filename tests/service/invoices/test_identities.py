@@ -6,6 +6,7 @@ import os
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ steps = st.tuples(
 )
 
 
+@pytest.mark.campaign
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -67,6 +67,15 @@ def test_within_a_state_it_shows_both_taxes_at_half_the_rate(books: Books) -> No
     assert "IGST" not in text
 
 
+def test_what_is_exempt_as_a_whole_is_a_bill_of_supply(books: Books) -> None:
+    account = books.account()
+    exempt = shown(printed(books, books.issued(account, item("10.00", "0"))))
+    mixed = shown(printed(books, books.issued(account, item("10.00", "0"), item())))
+    assert "BILL OF SUPPLY" in exempt
+    assert "TAX INVOICE" not in exempt
+    assert "TAX INVOICE" in mixed
+
+
 def test_the_same_invoice_gives_the_same_bytes_in_any_process(books: Books) -> None:
     made = books.issued(books.account())
     first = printed(books, made)

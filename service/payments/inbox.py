@@ -22,7 +22,7 @@ from service.billing import journal
 from service.billing.acting import as_billing
 from service.billing.studio_tenant import studio_tenant
 from service.database.connections import become, transaction
-from service.errors import invalid
+from service.errors import ServiceError, invalid
 from service.identifiers import new_id
 from service.jobs.crashpoints import crashpoint
 from service.jobs.outbox import enqueue
@@ -237,8 +237,15 @@ def _of_subscription(
         with as_billing(connection, tenant):
             journal.lock_account(connection, tenant, found.account_id)
             known = connection.scalar(_PAID_BY, names)
-        if known is None:
-            paid(connection, actor, tenant, subscription_id, by=by)
+        if known is not None:
+            return "processed", "paid"
+        try:
+            with connection.begin_nested():
+                paid(connection, actor, tenant, subscription_id, by=by)
+        except ServiceError as error:
+            # The money is at the provider, and no period takes it: a person has to say what it is.
+            log.error("payment.finding", finding=error.code, event_id=str(event.event_id))  # noqa: TRY400 - a refusal
+            return "refused", error.code.lower()
     return "processed", "paid"
 
 

@@ -237,6 +237,11 @@ def test_void_twice_is_once_and_with_payments_never(books: Books) -> None:
     books.run(settling.settle, account, paid.invoice_id, amount=Decimal(1), mode="upi", key="vp")
     with pytest.raises(ServiceError, match="INVOICE_HAS_PAYMENTS"):
         books.run(issuing.void, account, paid.invoice_id, reason="wrong", key="v3")
+    credited = books.issued(account)
+    given = {"amount": Decimal(1), "reason": "x", "key": "vc"}
+    books.run(adjusting.credit_note, account, credited.invoice_id, **given)
+    with pytest.raises(ServiceError, match="INVOICE_HAS_CREDIT_NOTES"):
+        books.run(issuing.void, account, credited.invoice_id, reason="wrong", key="v4")
     with pytest.raises(ServiceError, match="INVOICE_VOID"):
         books.run(issuing.issue, account, made.invoice_id, key="after")
 

@@ -220,6 +220,8 @@ class Mutating:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self.failed:
             raise pytest.UsageError("the tests fail on the code as it is")
+        if self._try(None, items):
+            raise pytest.UsageError("a fork fails although nothing is changed in it")
         for number, mutant in enumerate(self.mutants, 1):
             if time.monotonic() > self.until:
                 break
@@ -230,7 +232,7 @@ class Mutating:
         session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
         return True
 
-    def _try(self, mutant: Mutant, items: list[pytest.Item]) -> bool:
+    def _try(self, mutant: Mutant | None, items: list[pytest.Item]) -> bool:
         child = os.fork()
         if child == 0:
             os.setsid()
@@ -249,8 +251,9 @@ class Mutating:
         os.waitpid(child, 0)
         return True
 
-    def _run(self, mutant: Mutant, items: list[pytest.Item]) -> int:
-        put_in_place(mutant)
+    def _run(self, mutant: Mutant | None, items: list[pytest.Item]) -> int:
+        if mutant is not None:
+            put_in_place(mutant)
         for item, following in zip(items, [*items[1:], items[0]], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:

@@ -183,7 +183,7 @@ create function app.open_books(
     role_before text, tenant_before text, wallet bigint, reserved bigint, available bigint,
     journal_seq bigint, journal_hash text, journal_at timestamptz, account_status text,
     is_enabled boolean, billing_mode text, request_sha256 text, result text, hold public.credit_holds
-) language plpgsql volatile as $$
+) language plpgsql volatile set search_path = '' as $$
 begin
     role_before := current_setting('role');
     tenant_before := current_setting('app.tenant_id');

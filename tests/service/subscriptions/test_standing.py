@@ -93,7 +93,8 @@ def test_ten_years_of_sweeps_jumps_pauses_and_payments_agree_with_the_plain_mode
     anchor_day: int,
 ) -> None:
     random = Random(anchor_day)  # noqa: S311 - a seed that repeats
-    for zone in ZONES:
+    zones = ZONES if IS_FULL else (ZONES * 2)[anchor_day % 4 : anchor_day % 4 + 2]
+    for zone in zones:
         for price, grace in ((0, 7), (100, 7), (100, 0), (100, 40)):
             for _ in range(5 if IS_FULL else 1):
                 _simulate(anchor_day, zone, price=price, grace=grace, random=random)

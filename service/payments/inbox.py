@@ -59,13 +59,15 @@ _SWEPT_AT_ONCE = 500
 
 log = structlog.get_logger("zenops.payments")
 
+# The longer an event waits for its order, the longer the pauses: some twenty tries in a week. Those
+# that were tried longest ago come first, so that many hopeless ones keep nobody else waiting.
 _WAITING = text(
     "select tenant_id, event_id from payment_events where"
     " status = 'unmatched' and received_at > :unmatched_since"
+    " and processed_at < :now - greatest(interval '10 minutes', (:now - received_at) / 4)"
     " or status = 'received' and received_at < :stuck_since"
-    " order by received_at limit :limit"
+    " order by coalesce(processed_at, received_at) limit :limit"
 )
-
 # The same payment is told of by several events, and pays one period.
 _PAID_BY = text(
     "select 1 from subscription_periods where tenant_id = :tenant"
@@ -268,6 +270,7 @@ def sweep(service: Service) -> None:
         waiting = connection.execute(
             _WAITING,
             {
+                "now": now,
                 "unmatched_since": now - UNMATCHED_FOR,
                 "stuck_since": now - STUCK,
                 "limit": _SWEPT_AT_ONCE,

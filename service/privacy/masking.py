@@ -70,6 +70,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Replacement], ...] = tuple(
             _name_kept,
         ),
         (r"\bz[a-z]{0,2}_[A-Za-z0-9_-]{16,}", 0, MASKED),
+        # What payment providers give: keys and signing secrets.
+        (r"\b(?:sk|rk|whsec)_[A-Za-z0-9_-]{8,}", 0, MASKED),
         (r"\$argon2\S+", 0, MASKED),
         (r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})", 0, _domain),
         (r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{32,}", 0, _if_mixed),

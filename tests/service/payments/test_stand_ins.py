@@ -121,3 +121,10 @@ def test_its_log_is_its_own_and_holds_no_secret(till: Till) -> None:
     assert '"path": "/stripe/v1/checkout/sessions"' in said
     for secret in (STRIPE_KEY, STRIPE_SECRET, RAZORPAY_KEY, RAZORPAY_SECRET):
         assert secret not in said
+
+
+@pytest.mark.parametrize("secret", [STRIPE_KEY, STRIPE_SECRET, "rk_live_0123456789"])
+def test_a_providers_secret_is_masked_wherever_a_log_line_holds_it(secret: str) -> None:
+    from service.privacy.masking import masked_text
+
+    assert secret not in masked_text(f"Invalid API Key provided: {secret}.")

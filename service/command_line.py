@@ -367,7 +367,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="The folder for what is downloaded.")
     ] = Path("build"),
 ) -> None:
-    """Take a case through a service of its own, over HTTP, to a signed pack."""
+    """Take a case through a service of its own, over HTTP, to a paid, released report."""
     from service.demonstration import DemonstrationError, demonstrate
     from service.local_services import LocalServiceError
     from service.serving import NotServable

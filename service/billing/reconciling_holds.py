@@ -67,7 +67,8 @@ _JUDGED = (
     " left join work_orders w on w.tenant_id = h.tenant_id and w.work_order_id = h.work_order_id"
     " left join lateral (select result, hold_outcome, hold_id from releases where tenant_id = h.tenant_id"
     "  and work_order_id = h.work_order_id and result <> 'BLOCKED'"
-    "  order by created_at desc, release_id desc limit 1) r on true"
+    # A hold that is made after a release is for the version that corrects it.
+    "  and created_at >= h.created_at order by created_at desc, release_id desc limit 1) r on true"
     f" left join lateral ({_TOLD}) told on true where h.status = 'active'"
 )
 _PAGES = text(

@@ -114,6 +114,7 @@ def _let_out(
         "hold_id": None if is_paid or result == "BLOCKED" else hold.hold_id,
         "hold_outcome": outcome,
         "override_reason": "agreed" if result == "OVERRIDE" else None,
+        "created_at": now(),
     }
     charge = {
         **rows["work_order_charges"],
@@ -201,6 +202,31 @@ def test_a_work_order_says_what_becomes_of_its_hold_and_time_alone_does_not(
     _reconcile(client, account, timeout_minutes=5)
 
     assert _state(service, account, hold) == expected
+
+
+def test_a_hold_for_a_correction_outlives_the_override_before_it(
+    client: OlderClient, service: Service, new_account: NewAccount, work_order: Any,
+    owner_engine: Any,
+) -> None:  # fmt: skip
+    """It is for the version that comes: the override let out the one before, for nothing."""
+    rows = work_order("DATA_PENDING")
+    work_order_id = rows["work_orders"]["work_order_id"]
+    account = new_account(3, tenant_id=rows["work_orders"]["tenant_id"])
+    ref = ("work_order", str(work_order_id))
+    first = _held(service, account, ref, work_order_id)
+    _let_out(owner_engine, rows, "OVERRIDE", "release", first)
+    _reconcile(client, account)
+    assert _state(service, account, first) == "released"
+    with transaction(service.engine, role="zen_studio", tenant_id=account.tenant_id) as connection:
+        again = credits.reserve(
+            connection, studio_actor(account.tenant_id), account, 1,
+            key="correction", ref=ref, work_order_id=work_order_id,
+        ).hold  # fmt: skip
+    assert again is not None
+
+    _reconcile(client, account)
+
+    assert _state(service, account, again) == "active"
 
 
 def test_the_hourly_job_sees_the_work_of_its_firm_and_consumes_what_was_delivered(

@@ -32,6 +32,7 @@ from sqlalchemy.pool import NullPool
 
 from bench.billing import pairs_of_credits
 from bench.measurements import Comparison
+from bench.release import releases
 from bench.timing import Line
 from contracts.canonical_json import to_plain
 from factory.case_files import read_case_file
@@ -86,6 +87,7 @@ def the_service(*, rounds: int, packs: int = PACKS) -> list[Comparison]:
                 _queue(bench, rounds=rounds),
                 _packs(bench, order, packs),
                 pairs_of_credits(bench, rounds=rounds // 4),
+                releases(bench, order, rounds=rounds),
             ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -215,27 +215,36 @@ class Till:
 
     def keep(self, provider: str, event_id: str, event: Any) -> UUID:
         """The row of an event, stored as the webhook stores it but for its proof."""
-        body = json.dumps(event).encode()
-        row = Event(
-            tenant_id=self.books.studio_id,
-            event_id=new_id(),
-            provider=provider,  # type: ignore[arg-type]
-            provider_event_id=event_id,
-            event_type=event.get("type") or event["event"],
-            provider_created_at=None,
-            payload_sha256=hashlib.sha256(body).hexdigest(),
-            status="received",
-            outcome=None,
-            order_tenant_id=None,
-            payment_order_id=None,
-            received_at=clock.now(),
-            processed_at=None,
-        )
+        return self.keep_all(provider, {"one": (event_id, event)})["one"]
+
+    def keep_all(self, provider: str, events: dict[str, tuple[str, Any]]) -> dict[str, UUID]:
+        """The rows of events, by the same names."""
+        found = {}
         with self.working() as (connection, _), as_billing(connection):
-            records.keep_event(connection, row, body)
-            found = records.event_by_provider(connection, row.tenant_id, provider, event_id)
-        assert found is not None
-        return found.event_id
+            for name, (event_id, event) in events.items():
+                body = json.dumps(event).encode()
+                row = Event(
+                    tenant_id=self.books.studio_id,
+                    event_id=new_id(),
+                    provider=provider,  # type: ignore[arg-type]
+                    provider_event_id=event_id,
+                    event_type=event.get("type") or event["event"],
+                    provider_created_at=None,
+                    payload_sha256=hashlib.sha256(body).hexdigest(),
+                    status="received",
+                    outcome=None,
+                    order_tenant_id=None,
+                    payment_order_id=None,
+                    received_at=clock.now(),
+                    processed_at=None,
+                )
+                if records.keep_event(connection, row, body):
+                    found[name] = row.event_id
+                    continue
+                known = records.event_by_provider(connection, row.tenant_id, provider, event_id)
+                assert known is not None
+                found[name] = known.event_id
+        return found
 
     def hear(self, provider: str, event: Any, event_id: str | None = None) -> Event:
         """An event stored and worked off."""

@@ -44,7 +44,7 @@ def test_all_120_orders_of_five_events_with_duplicates_end_the_same(
         ids = {str(pattern.payment_order_id): str(order.payment_order_id)}
         ids |= {one: f"{one}{number:03}" for one in _ids_of(pattern, told)}
         events = {kind: (f"{one}{number}", _renamed(it, ids)) for kind, (one, it) in told.items()}
-        stored = {kind: till.keep(provider, *events[kind]) for kind in permutation}
+        stored = till.keep_all(provider, events)
         for place, kind in enumerate(permutation):
             till.process(stored[kind])
             # Told again: at once, and after what came later.

@@ -584,3 +584,37 @@ def test_a_firms_credits_are_told_in_one(studio_client: Client, make_firm: Any) 
         "primary_account_id": None,
     }
     body_of(studio_client.get(f"/v1/control/credits/tenant/{new_id()}"), 404)
+
+
+def test_a_story_is_told_by_four_sources_in_one_order(service: Service, owner_engine: Any) -> None:
+    from service.billing.timeline import timeline_of
+    from service.billing.usage import record_usage
+    from tests.service.tenancy.specimen_rows import insert_specimen
+
+    with owner_engine.begin() as connection:
+        rows = insert_specimen(connection, new_id(), f"firm-{new_id()}")
+    tenant_id = rows["billing_accounts"]["tenant_id"]
+    actor = studio(tenant_id)
+    with acting(service, actor) as connection:
+        account = accounts.find_account(
+            connection, tenant_id, rows["billing_accounts"]["account_id"]
+        )
+        record_usage(connection, actor, account, "work_accepted", key="k")
+        whole, cursor = timeline_of(connection, account, limit=100)
+        assert cursor is None
+        assert {one.source for one in whole} == {"ledger", "usage", "invoices", "payments"}
+        places = [(one.at, one.item_id) for one in whole]
+        assert places == sorted(places, reverse=True)
+        assert len(set(places)) == len(places)
+        # One by one it is the same story, although the specimen's rows are of one instant.
+        told = []
+        page, cursor = timeline_of(connection, account, limit=1)
+        while True:
+            told += page
+            if cursor is None:
+                break
+            page, cursor = timeline_of(connection, account, limit=1, cursor=cursor)
+        assert told == whole
+        for source in ("ledger", "usage", "invoices", "payments"):
+            part, _ = timeline_of(connection, account, source=source, limit=100)  # type: ignore[arg-type]
+            assert part == [one for one in whole if one.source == source]

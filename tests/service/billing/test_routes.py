@@ -599,7 +599,7 @@ def test_a_story_is_told_by_four_sources_in_one_order(service: Service, owner_en
         account = accounts.find_account(
             connection, tenant_id, rows["billing_accounts"]["account_id"]
         )
-        record_usage(connection, actor, account, "work_accepted", key="k")
+        record_usage(connection, actor, account, "work_accepted", key="told")
         whole, cursor = timeline_of(connection, account, limit=100)
         assert cursor is None
         assert {one.source for one in whole} == {"ledger", "usage", "invoices", "payments"}

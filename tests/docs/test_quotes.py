@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from factory.command_line import app
+from service.release.gate import MESSAGES
 from tests.docs.pages import ROOT, blocks
 
 FIRST = ROOT / "README.md"
@@ -76,8 +77,17 @@ def test_the_first_page_quotes_the_demo():
     built = zenops("build", SPECIMEN, "-o", "specimen-house.zip", "--data", ".")
     verified = zenops("verify", "specimen-house.zip", "--recompute")
 
-    (block,) = blocks(FIRST)
-    assert is_quoted_from(block, built + verified)
+    assert is_quoted_from(blocks(FIRST)[0], built + verified)
+
+
+def test_the_first_page_quotes_the_gate():
+    said = [
+        f"{result}{', ' + reason if reason else ''}: {message}"
+        for (result, reason), message in MESSAGES.items()
+    ]
+
+    assert set(blocks(FIRST)[1].splitlines()) <= set(said)
+    assert len(blocks(FIRST)) == 2
 
 
 @pytest.mark.usefixtures("at_the_root")

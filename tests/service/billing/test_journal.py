@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from service.billing.accounts import Account
 from service.billing.acting import as_billing
 from service.bootstrap import Service
 from service.errors import ServiceError
+from service.identifiers import new_id
 from tests.service.billing.conftest import acting, studio
 
 REF = ("channel_request", "one")
@@ -103,6 +105,15 @@ def test_another_amount_is_found_and_the_counters_no_longer_agree(after: Any) ->
     ]
 
 
+def test_a_counter_that_can_never_have_been_is_found(after: Any) -> None:
+    found = after(
+        'update journal_entries set postings = \'{"credits:issued": -1, "credits:available": 1}\''
+        " where account_id = :a and seq = 1"
+    )
+
+    assert (2, "a counter is below nothing after it") in found
+
+
 def test_an_entry_that_is_gone_is_found(after: Any) -> None:
     found = after("delete from journal_entries where account_id = :a and seq = 4")
 
@@ -177,6 +188,66 @@ def test_the_audit_trail_names_the_hash_of_each_movement(
         ).all()
 
     assert [read_json(one, "details").value["after"]["entry_hash"] for one in told] == hashes
+
+
+def test_entries_and_audit_tell_what_was_done_in_its_own_words(
+    service: Service, new_account: Callable[[int], Account]
+) -> None:
+    account = new_account(10)
+    story(service, account)
+    actor = studio(account.tenant_id)
+    with acting(service, actor) as connection:
+        ref = ("channel_request", "two")
+        credits.reserve(connection, actor, account, 99, key="o", ref=ref, override_reason="urgent")
+        credits.release(connection, actor, account, key="x", ref=ref, reason="dead", kind="expire")
+        names = {"account": account.account_id}
+        entries = connection.execute(
+            text(
+                "select kind, postings from journal_entries where account_id = :account order by seq"
+            ),
+            names,
+        ).all()
+        actions = connection.scalars(
+            text(
+                "select action from audit_events where subject_id = cast(:account as text)"
+                " and action like 'billing:credits:%' order by event_id"
+            ),
+            names,
+        ).all()
+
+    assert [tuple(entry) for entry in entries] == [
+        ("grant", {"credits:issued": -10, "credits:available": 10}),
+        ("reserve", {"credits:available": -4, "credits:held": 4}),
+        ("consume", {"credits:held": -4, "credits:consumed": 3, "credits:available": 1}),
+        ("adjustment", {"credits:adjusted": 2, "credits:available": -2}),
+        ("topup", {"credits:issued": -5, "credits:available": 5}),
+        ("override", {"credits:override": -89, "credits:available": 89}),
+        ("reserve", {"credits:available": -99, "credits:held": 99}),
+        ("expire", {"credits:held": -99, "credits:available": 99}),
+    ]
+    assert [action.rpartition(":")[2] for action in actions] == [
+        "granted",
+        "reserved",
+        "consumed",
+        "adjusted",
+        "topped_up",
+        "overridden",
+        "reserved",
+        "expired",
+    ]
+
+
+def test_an_account_that_is_not_there_has_no_books(
+    service: Service, new_account: Callable[[int], Account]
+) -> None:
+    account = dataclasses.replace(new_account(1), account_id=new_id())
+    actor = studio(account.tenant_id)
+    with acting(service, actor) as connection:
+        with pytest.raises(ServiceError) as refused:
+            credits.grant(connection, actor, account, 1, key="k")
+        assert refused.value.status == 404
+        # And the transaction is its own again.
+        assert connection.scalar(text("select current_setting('role')")) == "zen_studio"
 
 
 def test_a_hash_covers_the_canonical_json_of_what_is_not_null(
@@ -387,6 +458,11 @@ def test_one_entry_moves_credits_and_money(
         assert (moved.wallet, moved.reserved, moved.available) == (3, 0, 3)
         assert moved.journal_seq == wallet.journal_seq + 1
         assert known == '{"number":"one"}'
+        with pytest.raises(ServiceError) as refused, as_billing(connection):
+            journal.known_entry(
+                connection, moved, "issue", journal.request_digest("invoice_issue", amount=1)
+            )
+        assert refused.value.code == "IDEMPOTENCY_KEY_REUSED"
         found = journal.balance_at(connection, account.tenant_id, account.account_id, clock.now())
         assert found == journal.Balance(3, 0, 3, 11_800)
         assert journal.verify_journal(connection, account.tenant_id, account.account_id) == []

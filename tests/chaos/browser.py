@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from service.identifiers import new_id
 from service.people.passwords import hash_password
@@ -28,9 +29,11 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Persistent:
-    """Somebody of the world's firm who is logged in."""
+    """Somebody of the world's firm, or of another tenant, who is logged in."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(
+        self, world: World, tenant_id: UUID | None = None, *, audience: str = "web"
+    ) -> None:
         self._socket = world.folder / "web.sock"
         self.repeats = 0
         email = f"{new_id()}@specimen.test"
@@ -45,10 +48,10 @@ class Persistent:
         world.execute(
             "insert into memberships (tenant_id, user_id, role, created_at)"
             " values (:tenant, :user, 'super_admin', now())",
-            tenant=world.tenant_id,
+            tenant=tenant_id or world.tenant_id,
             user=user,
         )
-        self.login = {"email": email, "password": PASSWORD, "audience": "web"}
+        self.login = {"email": email, "password": PASSWORD, "audience": audience}
         self._token = self.post("/v1/auth/login", self.login, token=False)["token"]
 
     def once(self, method: str, path: str, body: Any = None) -> tuple[int, float]:

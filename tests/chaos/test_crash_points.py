@@ -36,6 +36,12 @@ PASSED_BY = {
     "job-after-commit": "work-horse",
 }
 TESTED_BY_NAME = {
+    # Of money: test_money.
+    "refill-before-commit",
+    "refill-after-commit",
+    "reconcile-before-commit",
+    "webhook-after-store",
+    "payment-before-commit",
     "release-before-effect",
     "release-after-effect",
     "upload-after-object",
@@ -64,7 +70,7 @@ def cases() -> list[tuple[str, str, str]]:
 
 def test_each_point_is_tried() -> None:
     assert set(NAMES) == set(PASSED_BY) | TESTED_BY_NAME
-    assert len(NAMES) == 16
+    assert len(NAMES) == 23
 
 
 @repeated

@@ -351,7 +351,24 @@ def test_an_account_has_its_own_price_from_its_day_until_its_last(
     ):
         refused = read(studio.post("/v1/price-lists", json=price | wrong), 400)
         assert refused["code"] == code
-    listed = read(studio.get(f"/v1/price-lists?external_key={account.external_key}"))
+    # What the account has agreed for any report counts before what one kind costs all others.
+    read(
+        studio.post("/v1/price-lists", json=price | {"unit_price": "700.00", "item": "report"}),
+        201,
+    )
+    read(
+        studio.post(
+            "/v1/price-lists",
+            json=price
+            | {"external_key": None, "item": "report_revaluation", "unit_price": "800.00"},
+        ),
+        201,
+    )
+    assert costs("2026-10-01", kind="REVALUATION") == Decimal("700.00")
+    assert costs("2026-10-01", None, kind="REVALUATION") == Decimal("800.00")
+    listed = read(
+        studio.get(f"/v1/price-lists?external_key={account.external_key}&item=report_valuation")
+    )
     assert [one["id"] for one in listed["items"]] == [made["id"]]
 
 
@@ -436,3 +453,15 @@ def test_a_part_without_a_name_is_refused_and_not_by_failing(
             address, body=body, content_type="multipart/form-data; boundary=x", **key()
         )
         assert refused.status_code == 422, refused.get_data(as_text=True)
+
+
+def test_marked_as_paid_again_after_the_money_went_back(books: Books, studio: Client) -> None:
+    made = issued(studio, books.account())
+    address = f"/v1/invoices/{made['id']}"
+    paid = read(studio.post(f"{address}/mark-paid", json={}))
+    assert paid["status"] == "PAID"
+    (payment,) = paid["settlements"]
+    back = {"settlement_id": payment["id"], "amount": "1180.00", "reason": "bounced"}
+    assert read(studio.post(f"{address}/refunds", json=back, **key()), 201)["status"] == "ISSUED"
+
+    assert read(studio.post(f"{address}/mark-paid", json={}))["status"] == "PAID"

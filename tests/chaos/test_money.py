@@ -185,7 +185,7 @@ def test_killed_while_a_hold_ends(end: str, point: str, bank: Bank) -> None:
     bank.world.start("web", crash_at=point)
     desk.repeats = 0
     body: dict[str, Any] = {"account_id": str(account.account_id), "reservation_id": str(hold)}
-    more = {"consume": {"amount": 2}, "release": {"reason": "not needed"}}[end]
+    more: dict[str, Any] = {"consume": {"amount": 2}, "release": {"reason": "not needed"}}[end]
 
     desk.post(f"/v1/control/credits/{end}", body | more | {"idempotency_key": str(hold)})
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from service.billing.accounts import ensure_account_for, find_account
+from service.billing.acting import as_billing
 from service.billing.credits import active_hold, reserve
 from service.billing.credits import release as free
 from service.billing.usage import record_usage
@@ -19,6 +20,7 @@ from service.errors import ServiceError, conflict
 from service.invoices.drafting import draft_for_work_order
 from service.invoices.issuing import issue, void
 from service.invoices.prices import price_of_report
+from service.invoices.records import invoice_of_work_order
 from service.release.questioning import means_of, work_ref
 from service.release.records import deliverables_of
 from service.workorders.records import find
@@ -104,12 +106,49 @@ def on_pack_failed(connection: Connection, actor: Actor, pack: Pack) -> None:
 
 
 def on_pack_resumed(connection: Connection, actor: Actor, pack: Pack) -> None:
-    """The report is tried again: hold credits for it anew.
+    """The report is tried again: hold credits for it anew, or see that its invoice can be paid.
 
     Raises:
         ServiceError: 409 INSUFFICIENT_CREDITS or ACCOUNT_NOT_ACTIVE; nothing is started.
     """
-    _provide(connection, actor, find(connection, pack.tenant_id, pack.work_order_id))
+    order = find(connection, pack.tenant_id, pack.work_order_id)
+    account = _provide(connection, actor, order)
+    # The account may have paid with credits when the report was asked for.
+    invoice = invoice_of_work_order(connection, order.tenant_id, order.work_order_id)
+    if invoice is not None and invoice.status == "draft":
+        _issue(connection, actor, account, invoice)
+
+
+def check_report_type(connection: Connection, order: WorkOrder, report_type: str) -> None:
+    """See that another kind of report costs what is held, billed or paid for the work order.
+
+    Raises:
+        ServiceError: 409 REPORT_TYPE_BILLED, it costs something else.
+    """
+    with as_billing(connection, order.tenant_id):
+        means = means_of(connection, order)
+    if means.account is None or not (means.charge or means.hold or means.invoice):
+        return
+    key = means.account.external_key
+    before, after = (_costs(connection, one, key) for one in (order.report_type, report_type))
+    if before != after:
+        raise conflict(
+            "REPORT_TYPE_BILLED",
+            "Another kind of report has another price",
+            f"This work order is held or billed as {order.report_type}. Create another one for"
+            f" {report_type}, and cancel this one if it is not wanted.",
+        )
+
+
+def _costs(connection: Connection, report_type: str, external_key: str) -> tuple[object, ...]:
+    """What a kind of report costs, in money, tax and credits; nothing if no price is in force."""
+    try:
+        price = price_of_report(connection, report_type, external_key=external_key)
+    except ServiceError as error:
+        if error.code != "STUDIO_NOT_SET_UP":
+            raise
+        price = None
+    return () if price is None else (price.unit_price, price.tax_rate, price.credits)
 
 
 def _provide(connection: Connection, actor: Actor, order: WorkOrder) -> Account:

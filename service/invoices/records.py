@@ -165,6 +165,7 @@ _LOCK = text(
 )
 _OF_WORK_ORDER = text(
     f"{_INVOICE} where tenant_id = :tenant and work_order_id = :work_order and status <> 'void'"
+    " and (credited < total or total = 0)"
 )
 _BY_DRAFT_KEY = text(f"{_INVOICE} where tenant_id = :tenant and draft_key = :key")
 _SEARCH = text(
@@ -266,7 +267,10 @@ def _one(connection: Connection, statement: TextClause, **values: Any) -> Invoic
 def invoice_of_work_order(
     connection: Connection, tenant_id: UUID, work_order_id: UUID
 ) -> Invoice | None:
-    """The invoice of a work order that is not void, if there is one; at most one can be."""
+    """The invoice of a work order that stands, if there is one; at most one can.
+
+    One that is void, or was credited as a whole, does not: it is settled, and nobody has paid it.
+    """
     row = connection.execute(
         _OF_WORK_ORDER, {"tenant": tenant_id, "work_order": work_order_id}
     ).one_or_none()

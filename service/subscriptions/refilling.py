@@ -48,13 +48,16 @@ _LET_GO = text(
     " and subscription_id = :subscription and status = 'unpaid' and invoice_id is null"
     " and period < :before"
 )
-# An invoice that became paid pays its period; one that was taken back asks for nothing any more.
+# An invoice that became paid pays its period; one that was taken back asks for nothing any more,
+# and so does one that was credited as a whole, which nobody has paid.
 _SEE_INVOICE = text(
-    "update subscription_periods p set status = case i.status when 'paid' then 'paid' else 'lapsed'"
-    " end, paid_at = case i.status when 'paid' then cast(:at as timestamptz) end,"
-    " paid_by = case i.status when 'paid' then 'invoice' end from service_invoices i"
+    "update subscription_periods p set status = case when i.is_paid then 'paid' else 'lapsed' end,"
+    " paid_at = case when i.is_paid then cast(:at as timestamptz) end,"
+    " paid_by = case when i.is_paid then 'invoice' end from ("
+    " select tenant_id, invoice_id, status = 'paid' and credited < total as is_paid"
+    " from service_invoices where status in ('paid', 'void')) i"
     " where p.tenant_id = :tenant and p.subscription_id = :subscription and p.status = 'unpaid'"
-    " and i.tenant_id = p.tenant_id and i.invoice_id = p.invoice_id and i.status in ('paid', 'void')"
+    " and i.tenant_id = p.tenant_id and i.invoice_id = p.invoice_id"
 )
 _REFILLED = text(
     "insert into subscription_refills (tenant_id, subscription_id, period, credits, entry_id,"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.canonical_json import canonical_json
 from contracts.patch import apply_patch
 from service.audit.events import record
+from service.billing.hooks import check_report_type
 from service.errors import FieldError, ServiceError
 from service.registers.reusing import check_valuer
 from service.workorders.contract_changes import Change, changes_between
@@ -89,6 +90,8 @@ def change_contract(
     changed = replace(order, contract=text_of(new), ruleset=ruleset or order.ruleset)
     if changed.ruleset != order.ruleset:
         check_chosen(case_from(changed), "ruleset_version")
+    if new.meta.report_type != order.report_type:
+        check_report_type(connection, order, new.meta.report_type)
     evaluated = evaluate_now(connection, changed, trace=True)
     saved, snapshot = take_snapshot(connection, actor, changed, evaluated)
     record(

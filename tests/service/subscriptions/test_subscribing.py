@@ -93,6 +93,24 @@ def test_the_studio_marks_an_invoice_paid_and_the_credits_are_there_at_once(
     assert [books.wallet(one) for one in (paid, given_up)] == [5, 0]
 
 
+def test_a_period_whose_invoice_was_credited_as_a_whole_is_not_paid(
+    control: Client, books: Books
+) -> None:
+    one = books.subscribed(price=500)
+    books.sweep()
+    invoice_id = books.periods(one)[0].invoice_id
+    due = control.get(f"/v1/invoices/{invoice_id}").get_json()["amount_due"]
+
+    told = control.post(
+        f"/v1/invoices/{invoice_id}/adjustments",
+        json={"amount": due, "reason": "they did not want it"},
+        headers={"Idempotency-Key": "whole"},
+    )
+
+    assert (told.status_code, told.get_json()["status"]) == (201, "PAID")
+    assert (books.periods(one)[0].status, books.wallet(one)) == ("lapsed", 0)
+
+
 def test_a_refill_by_hand_says_why_it_gave_nothing(control: Client, books: Books) -> None:
     free, owing = books.subscribed(), books.subscribed(price=500)
     later = books.subscribed(starts_on=clock.now().date() + timedelta(days=40))

@@ -84,8 +84,9 @@ create table service_invoices (
     check ((status = 'void') = (voided_at is not null))
 );
 create unique index service_invoices_number on service_invoices (issuer_gstin, financial_year, number);
+-- One that was credited as a whole is given up like one that is void: nobody has paid it.
 create unique index service_invoices_of_work_order on service_invoices (tenant_id, work_order_id)
-    where status <> 'void';
+    where status <> 'void' and (credited < total or total = 0);
 create index service_invoices_by_account on service_invoices (tenant_id, account_id, invoice_id desc);
 create index service_invoices_unpaid on service_invoices (due_on)
     where status in ('issued', 'sent', 'partially_paid');

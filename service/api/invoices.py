@@ -275,7 +275,7 @@ def mark_paid(path: shapes.InvoicePath, body: shapes.MarkPaid) -> Response:
         mode=body.mode,
         reference=body.reference,
         notes=body.notes,
-        key=idempotency_key(request) or f"invoice_mark_paid:{invoice.invoice_id}",
+        key=idempotency_key(request) or _marking_key(invoice),
         refuses_excess=True,
     )
     return _settled(done.invoice)
@@ -541,6 +541,14 @@ def _told(invoice_id: str, kind: Any, key: str) -> Response:
     return _answer(
         notices.notify(now.connection, now.actor, account, invoice.invoice_id, kind, key=key)
     )
+
+
+def _marking_key(invoice: Invoice) -> str:
+    """One key for each time that an invoice may become paid: again once money went back."""
+    there = records.settlements_of(current().connection, invoice.tenant_id, invoice.invoice_id)
+    key = f"invoice_mark_paid:{invoice.invoice_id}"
+    gone_back = sum(one.reverses is not None for one in there)
+    return f"{key}:{gone_back}" if gone_back else key
 
 
 def _needed_key() -> str:

@@ -15,8 +15,8 @@ from uuid import UUID
 from service import clock
 from service.billing import journal
 from service.billing.acting import as_billing, record_in
-from service.billing.money import paise
-from service.errors import conflict, not_found
+from service.billing.money import LARGEST_PAISE, paise
+from service.errors import conflict, invalid, not_found
 from service.identifiers import new_id
 from service.invoices import records as invoices
 from service.invoices.prices import price_in_force
@@ -71,8 +71,8 @@ def start_topup(
         key: names the order on this account for ever.
 
     Raises:
-        ServiceError: 409 PAYMENT_PROVIDER_NOT_CONFIGURED, CREDIT_PRICE_MISSING,
-            IDEMPOTENCY_KEY_REUSED.
+        ServiceError: 400 AMOUNT_INVALID; 409 PAYMENT_PROVIDER_NOT_CONFIGURED,
+            CREDIT_PRICE_MISSING, IDEMPOTENCY_KEY_REUSED.
     """
     asked = journal.request_digest("topup", provider=provider, credits=credits)
     if (found := _known(connection, account, key, asked)) is not None:
@@ -85,7 +85,11 @@ def start_topup(
             "Credits have no price yet",
             f"The studio enters a price for {CREDIT} in the price list.",
         )
-    total = credits * price.unit_price * (1 + price.tax_rate / 100)
+    total = (credits * price.unit_price * (1 + price.tax_rate / 100)).quantize(
+        _PAISA, ROUND_HALF_UP
+    )
+    if total * 100 > LARGEST_PAISE:
+        raise invalid("AMOUNT_INVALID", "That is more money than the books hold", f"INR {total}.")
     return _insert(
         connection,
         actor,
@@ -94,7 +98,7 @@ def start_topup(
         purpose="topup",
         invoice_id=None,
         credits=credits,
-        amount=paise(total.quantize(_PAISA, ROUND_HALF_UP)),
+        amount=paise(total),
         description=f"{credits} credits" if credits > 1 else "1 credit",
         key=key,
         asked=asked,

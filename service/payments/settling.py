@@ -235,6 +235,9 @@ def _refund_as_said(order: Order, before: Refund | None, news: News) -> Refund:
         )
     if news.amount != before.amount:
         raise _Contradiction("refund_differs")
+    if before.status == "succeeded" and said == "failed":
+        # The provider has the money again, and the payer does not.
+        raise _Contradiction("refund_failed_later")
     # A refund that has come about is taken back into the books by nobody but a person.
     farther = {"unknown": 0, "pending": 1, "failed": 2, "succeeded": 3}
     after = replace(

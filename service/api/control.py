@@ -260,13 +260,15 @@ def reserve_credits(body: CreditReserve) -> Response:
             "OVERRIDE_REASON_REQUIRED", "An override needs a reason", "Send override_reason."
         )
     minutes = body.timeout_minutes
+    account, ref = _account(body.account_id), (body.ref_type, body.ref_id)
     status = credits.reserve(
         now.connection,
         now.actor,
-        _account(body.account_id),
+        account,
         body.amount,
         key=body.idempotency_key,
-        ref=(body.ref_type, body.ref_id),
+        ref=ref,
+        work_order_id=records.work_order_named(now.connection, account.tenant_id, ref),
         expires_at=None if minutes is None else clock.now() + timedelta(minutes=minutes),
         override_reason=body.override_reason if body.operator_override else None,
         dry_run=body.dry_run,

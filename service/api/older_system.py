@@ -19,7 +19,7 @@ from service.api.answers import answer, page_of
 from service.api.failures import refuse
 from service.api.request_life import current, the_service
 from service.api.requests import cursor_id, cursor_invalid, idempotency_key
-from service.billing import credits
+from service.billing import credits, records
 from service.billing.accounts import (
     Account,
     account_by_key,
@@ -121,7 +121,7 @@ def account_status_by_key(query: AccountNamed) -> Response:
 def reserve_credits(body: Reserving) -> Response:
     """The same key again is answered with what it was answered first."""
     connection, actor = _studio()
-    account = _account(connection, body)
+    account, ref = _account(connection, body), (body.ref_type, body.ref_id)
     minutes = body.timeout_minutes
     status = credits.reserve(
         connection,
@@ -129,7 +129,8 @@ def reserve_credits(body: Reserving) -> Response:
         account,
         body.amount,
         key=_key(body.idempotency_key),
-        ref=(body.ref_type, body.ref_id),
+        ref=ref,
+        work_order_id=records.work_order_named(connection, account.tenant_id, ref),
         expires_at=None if minutes is None else clock.now() + timedelta(minutes=minutes),
         override_reason=(body.override_reason or _OVERRIDDEN) if body.operator_override else None,
     )

@@ -19,6 +19,7 @@ from service.billing.shapes import (
     EntryAnswer,
     HoldAnswer,
 )
+from service.identifiers import read_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,9 @@ _ACCOUNTS = text(
     " and (cast(:below as uuid) is null or a.account_id < :below)"
     " order by a.account_id desc limit :limit"
 )
+_WORK_ORDER = text(
+    "select work_order_id from work_orders where tenant_id = :tenant and work_order_id = :id"
+)
 _SUMMARY = text(
     "select coalesce(sum(wallet), 0)::bigint, coalesce(sum(reserved), 0)::bigint,"
     " coalesce(sum(available), 0)::bigint, count(*) from credit_wallets where tenant_id = :tenant"
@@ -47,6 +51,15 @@ _ENTRIES = text(
     " from journal_entries where tenant_id = :tenant and account_id = :account"
     " and (cast(:below as bigint) is null or seq < :below) order by seq desc limit :limit"
 )
+
+
+def work_order_named(connection: Connection, tenant_id: UUID, ref: tuple[str, str]) -> UUID | None:
+    """The firm's work order that work is named by, if it is one: its hold lasts as long as it does."""
+    found = read_id(ref[1]) if ref[0] == "work_order" else None
+    if found is None:
+        return None
+    there: UUID | None = connection.scalar(_WORK_ORDER, {"tenant": tenant_id, "id": found})
+    return there
 
 
 def find_accounts(

@@ -311,3 +311,36 @@ def test_pages_of_reconciliation_reach_every_hold(
     assert client.call("POST", "credits/reconcile", {**body, "cursor": "x"})[1]["code"] == (
         "CURSOR_INVALID"
     )
+
+
+def test_a_hold_that_is_asked_for_a_work_order_lasts_as_long_as_its_work(
+    client: OlderClient, service: Service, new_account: NewAccount, work_order: Any,
+    owner_engine: Any,
+) -> None:  # fmt: skip
+    """As a blocked release advises; without an end of its own it was freed as an orphan in a day."""
+    rows = work_order("DATA_PENDING")
+    work_order_id = rows["work_orders"]["work_order_id"]
+    account = new_account(3, tenant_id=rows["work_orders"]["tenant_id"])
+    code, told = client.call(
+        "POST",
+        "credits/reserve",
+        {
+            "account_id": str(account.account_id),
+            "amount": 1,
+            "ref_type": "work_order",
+            "ref_id": str(work_order_id),
+            "idempotency_key": "advised",
+        },
+    )
+    assert code == 200, told
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text("update credit_holds set created_at = created_at - interval '3 days'"
+                 " where hold_id = :hold"),
+            {"hold": told["reservation"]["id"]},
+        )  # fmt: skip
+
+    found = _reconcile(client, account)
+
+    assert (found["scanned"], found["released"]) == (0, 0)
+    assert _counters(service, account) == (3, 1, 2)

@@ -201,7 +201,7 @@ def reverse_settlement(
         kind: given back, or taken back by the payer's bank.
         amount: in rupees, more than nothing.
         key: names the operation for ever.
-        settlement_id: the payment.
+        settlement_id: the payment, of one that somebody entered.
         payment_order_id: or the order that made it; one of the two is given.
         reason: why.
         mode: how it goes; as it came, unless given.
@@ -210,7 +210,8 @@ def reverse_settlement(
         What became of it; None if the order paid for no invoice, and only an advance went back.
 
     Raises:
-        ServiceError: 404; 400 AMOUNT_INVALID; 409 AMOUNT_EXCEEDS_PAYMENT, IDEMPOTENCY_KEY_REUSED.
+        ServiceError: 404; 400 AMOUNT_INVALID; 409 AMOUNT_EXCEEDS_PAYMENT, IDEMPOTENCY_KEY_REUSED,
+            PAYMENT_THROUGH_PROVIDER (a payment by an order is given back by that order).
     """
     tenant, whole = account.tenant_id, _positive(amount)
     digest = request_digest(
@@ -225,6 +226,13 @@ def reverse_settlement(
             raise not_found()
         if paid is not None and paid.kind != "payment":
             raise not_found()
+        if settlement_id is not None and paid is not None and paid.payment_order_id is not None:
+            raise conflict(
+                "PAYMENT_THROUGH_PROVIDER",
+                "It came through a payment provider, and goes back there",
+                "Refund the payment order; the books follow. Given back here it could go back twice.",
+                payment_order_id=str(paid.payment_order_id),
+            )
         before = None if paid is None else records.lock(connection, account, paid.invoice_id)
         known = known_entry(connection, wallet, key, digest)
         if known is not None:

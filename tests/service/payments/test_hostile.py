@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from service.errors import ServiceError
-from service.invoices import prices
+from service.invoices import prices, settling
+from service.invoices import records as invoice_records
 from service.payments.providers import News
 from service.payments.settling import apply_news
 from tests.service.payments.conftest import Till
@@ -56,3 +57,29 @@ def test_credits_for_more_money_than_the_books_hold_are_refused(till: Till) -> N
     with pytest.raises(ServiceError) as refused:
         till.started(account, credits=1_000_000)
     assert refused.value.status == 400
+
+
+def test_what_came_through_a_provider_does_not_go_back_beside_it(till: Till) -> None:
+    """Given back by bank, and then by the provider too, it would go back twice."""
+    account = till.books.account()
+    invoice = till.books.issued(account)
+    order = till.opened(account, invoice_id=invoice.invoice_id)
+    till.stand_ins.pull(order, "pay")
+    till.hear("stripe", till.stand_ins.events(order)["checkout.session.completed"][1])
+    with till.books.acting() as connection:
+        (payment,) = invoice_records.settlements_of(
+            connection, account.tenant_id, invoice.invoice_id
+        )
+    with pytest.raises(ServiceError) as refused:
+        till.books.run(
+            settling.reverse_settlement,
+            account,
+            kind="refund",
+            amount=payment.amount,
+            settlement_id=payment.settlement_id,
+            mode="bank_transfer",
+            key="by bank",
+        )
+    assert refused.value.code == "PAYMENT_THROUGH_PROVIDER"
+    after, refund = give_back(till, till.order(order), None, "by the provider")
+    assert (after.status, after.finding, refund.amount) == ("refunded", None, 118_000)

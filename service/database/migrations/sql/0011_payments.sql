@@ -162,6 +162,8 @@ create table payment_orders (
     check (purpose <> 'invoice' or invoice_id is not null)
 );
 create unique index payment_orders_provider on payment_orders (provider, provider_order_id);
+-- An event names an order, and no firm.
+create index payment_orders_by_id on payment_orders (payment_order_id);
 create index payment_orders_by_payment on payment_orders (provider, provider_payment_id);
 create index payment_orders_by_account on payment_orders (tenant_id, account_id, payment_order_id desc);
 create index payment_orders_to_ask on payment_orders (ask_at) where ask_at is not null;

@@ -417,7 +417,7 @@ VARIABLES = (
         "how many proxies in front set `X-Forwarded-For`; 0 believes none",
     ),
     Variable("ZENOPS_WEB_PROCESSES", "web_processes", _whole(1, 64), "2", "web processes"),
-    Variable("ZENOPS_WEB_THREADS", "web_threads", _whole(1, 64), "8", "threads of each"),
+    Variable("ZENOPS_WEB_THREADS", "web_threads", _whole(1, 64), "4", "threads of each"),
     Variable("ZENOPS_WORKERS", "workers", _whole(1, 64), "2", "workers that `serve` starts"),
     Variable(
         "ZENOPS_DATABASE_CONNECTIONS",

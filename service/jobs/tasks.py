@@ -110,5 +110,5 @@ TASKS: tuple[Task, ...] = (
     Task("ticks.forget", DAY, _NIGHT + timedelta(minutes=75), run=forget_ticks),
     Task("tokens.forget", DAY, _NIGHT + timedelta(minutes=80), run=forget_ended),
     Task("invoices.overdue", DAY, _NIGHT + timedelta(minutes=85), run=notice_overdue),
-    Task("books.reconcile", DAY, _NIGHT + timedelta(minutes=90), kind="books.reconcile"),
+    Task("books.reconcile", DAY, _NIGHT + timedelta(minutes=89), kind="books.reconcile"),
 )

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from tests.service.packs.specimen import enter, make_ready, read_specimen
 
 log = logging.getLogger(__name__)
-IS_CAMPAIGN = os.environ.get("ZENOPS_CAMPAIGN") != "small"
+IS_CAMPAIGN = os.environ.get("ZENOPS_CAMPAIGN", "small") != "small"
 #: How many requests of each operation and role: a few in every run, a hundred in the campaign.
 EXAMPLES = 100 if IS_CAMPAIGN else 3
 #: How many sequences of each role, and of how many requests each is.

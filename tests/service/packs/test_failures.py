@@ -100,7 +100,7 @@ def test_a_failed_pack_is_told_of_where_something_was_held_for_it(
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(
-        failing, "ON_PACK_FAILED", (lambda connection, actor, pack: told.append((actor, pack)),)
+        failing, "ON_PACK_FAILED", (lambda _, actor, pack: told.append((actor, pack)),)
     )
     look("update packs set bundle_digest = :d where work_order_id = :id", d="0" * 64, id=order)
     run_jobs()

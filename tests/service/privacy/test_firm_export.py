@@ -36,7 +36,8 @@ def tenants(owner_engine: Any, jobs_service: Any) -> list[UUID]:
             keys = connection.scalars(
                 text(
                     "select object_key from documents where tenant_id = :t union"
-                    " select object_key from pack_artifacts where tenant_id = :t"
+                    " select object_key from pack_artifacts where tenant_id = :t union"
+                    " select object_key from invoice_attachments where tenant_id = :t"
                 ),
                 {"t": tenant},
             ).all()
@@ -97,7 +98,7 @@ def test_files_are_in_the_archive_as_they_are(
 ) -> None:
     names = [name for name in archive.namelist() if name.startswith("data/objects/")]
 
-    assert len(names) == 2
+    assert len(names) == 3
     for name in names:
         key = f"{tenants[0]}/{name.removeprefix('data/objects/')}"
         assert archive.read(name) == f"file of {key}".encode()

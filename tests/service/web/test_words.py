@@ -36,7 +36,9 @@ TERMS = {
     "release_state": State,
     "gate_result": Result,
 }
-ACTION = re.compile(r'"((?:workorder|evidence|document|pack|release|privacy|job|audit):[a-z_]+:[a-z_]+)"')
+ACTION = re.compile(
+    r'"((?:workorder|evidence|document|pack|release|privacy|job|audit):[a-z_]+:[a-z_]+)"'
+)
 
 
 def test_every_term_has_a_word_and_no_word_is_for_nothing():

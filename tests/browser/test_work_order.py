@@ -156,7 +156,7 @@ def test_a_work_order_goes_from_creation_to_a_signed_report(open_desk):
 
     # Nobody has paid: the gate says so to the operator, and the report stays in.
     page.reload()
-    assert "There is no invoice" in page.inner_text("#gate")
+    assert "The invoice is not paid" in page.inner_text("#gate")
     assert page.inner_text("#next-action") == "See what the release waits for"
     assert page.locator("#release-now, #override, #download-docx").count() == 0
 

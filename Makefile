@@ -52,7 +52,7 @@ test-pdf: $(READY) ## reports as PDF; needs LibreOffice, poppler and the Liberat
 	$(BIN)/python -m pytest -q tests/pdf tests/service/packs/pdf
 
 chaos: CAMPAIGN ?= full
-chaos: $(READY) ## processes and servers killed again and again: half an hour; hours with CAMPAIGN=long
+chaos: $(READY) ## processes and servers killed again and again: several hours, most of them for the ledger; hours with CAMPAIGN=long
 	ZENOPS_CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
 
 mutate: $(READY) ## break the money code on purpose and see who notices; an hour

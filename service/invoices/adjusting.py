@@ -16,6 +16,7 @@ from service.identifiers import new_id
 from service.invoices import records
 from service.invoices.drafting import tell, told
 from service.invoices.issuing import owed
+from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day, last_day_for_credit_notes
 from service.invoices.records import Settlement
@@ -53,9 +54,11 @@ def credit_note(
 
     Raises:
         ServiceError: 404; 400 AMOUNT_INVALID, AMOUNT_EXCEEDS_DUE; 409 INVOICE_NOT_ISSUED,
-            INVOICE_VOID, CREDIT_NOTE_TOO_LATE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED.
+            INVOICE_VOID, CREDIT_NOTE_TOO_LATE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED,
+            LETTERS_NOT_PRINTABLE.
     """
     tenant = account.tenant_id
+    check_letters(reason, "reason")
     try:
         whole = paise(amount)
     except ValueError as problem:

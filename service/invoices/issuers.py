@@ -13,6 +13,7 @@ from service import clock
 from service.billing.acting import record_in
 from service.errors import conflict
 from service.identifiers import new_id
+from service.invoices.letters import check_letters
 from service.invoices.studio_books import studio_books
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ def set_issuer(
         legal_name: as registered.
         gstin: a valid one; its State is the issuer's, its numbers are a series of their own.
         details: address and what else is printed.
+
+    Raises:
+        ServiceError: 409 LETTERS_NOT_PRINTABLE.
     """
+    check_letters({"legal_name": legal_name, **details}, "")
     before = current_issuer(connection)
     made = Issuer(new_id(), legal_name, gstin, gstin[:2], details)
     with studio_books(connection) as studio:

@@ -19,6 +19,7 @@ from service.invoices import records
 from service.invoices.drafting import tell, told
 from service.invoices.gst import gstin_problem, is_rate, place_of_supply
 from service.invoices.issuers import the_issuer
+from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day
 from service.invoices.totals import Item, Line, Totals, price_lines, status_of, sum_of
@@ -62,7 +63,7 @@ def issue(
     Raises:
         ServiceError: 404; 409 INVOICE_ALREADY_ISSUED, INVOICE_VOID, ISSUER_MISSING,
             ACCOUNT_GSTIN_INVALID, ACCOUNT_ADDRESS_MISSING, TAX_RATE_NOT_IN_FORCE,
-            NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED; 400 ISSUE_DATE_INVALID, DUE_DATE_INVALID.
+            LETTERS_NOT_PRINTABLE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED; 400 ISSUE_DATE_INVALID, DUE_DATE_INVALID.
     """
     tenant = account.tenant_id
     digest = request_digest("invoice_issue", invoice=invoice_id, on=_text(on), due_on=_text(due_on))
@@ -81,6 +82,10 @@ def issue(
         today = indian_day(clock.now())
         # All that can be refused is refused before a number is taken.
         _check_rates(lines, on or today)
+        parties = parties_of(account, issuer)
+        check_letters(parties, "")
+        check_letters([line.description for line in lines], "a line's description")
+        check_letters(before.notes, "notes")
         if due_on is not None and due_on < (on or today):
             raise invalid(
                 "DUE_DATE_INVALID",
@@ -98,7 +103,7 @@ def issue(
             issuer_gstin=issuer.gstin,
             financial_year=numbered.financial_year,
             place_of_supply=_place(account, issuer),
-            parties=canonical_json(parties_of(account, issuer)).decode(),
+            parties=canonical_json(parties).decode(),
             issued_on=numbered.on,
             due_on=max(due, numbered.on),
             issue_key=key,

@@ -15,6 +15,7 @@ from service.billing.money import paise, rupees
 from service.errors import conflict, invalid, not_found
 from service.identifiers import new_id
 from service.invoices.gst import is_rate
+from service.invoices.letters import check_letters
 from service.invoices.periods import indian_day
 from service.invoices.studio_books import studio_books
 
@@ -142,8 +143,9 @@ def add_price(
 
     Raises:
         ServiceError: 400 TAX_RATE_UNKNOWN, PRICE_PERIOD_INVALID; 409 PRICE_EXISTS, there is one of
-            the same item from the same day on.
+            the same item from the same day on; 409 LETTERS_NOT_PRINTABLE.
     """
+    check_letters(description, "description")
     made = Price(
         new_id(),
         item,

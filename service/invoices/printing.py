@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 from engine.indian_numbers import grouped, rupee_words
 from service.billing.money import rupees
 from service.invoices.gst import law
+from service.invoices.letters import check_letters
 
 if TYPE_CHECKING:
     from service.invoices.records import Invoice, Settlement
@@ -74,6 +75,9 @@ def invoice_pdf(invoice: Invoice, lines: Sequence[Line], parties: dict[str, Any]
         invoice: the invoice.
         lines: its lines.
         parties: who issues to whom: the invoice's own once it is issued.
+
+    Raises:
+        ServiceError: 409 LETTERS_NOT_PRINTABLE, of a draft, which cannot be issued either.
     """
     facts = [("Invoice number", invoice.number or "not issued"), ("Date", _day(invoice.issued_on))]
     facts += [
@@ -450,5 +454,6 @@ def _text(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text in the letters that the PDF's own fonts have; another letter is a question mark."""
-    return text.encode("cp1252", "replace").decode("cp1252")
+    """A text that the PDF's own fonts have all letters of; what was issued has no other."""
+    check_letters(text, f"{text[:40]!r}")
+    return text

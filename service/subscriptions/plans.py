@@ -15,6 +15,7 @@ from service.billing.studio_tenant import studio_tenant
 from service.errors import conflict, invalid, not_found
 from service.identifiers import new_id
 from service.invoices.gst import is_rate
+from service.invoices.letters import check_letters
 from service.invoices.periods import indian_day
 from service.subscriptions import records
 from service.subscriptions.records import Plan
@@ -51,9 +52,11 @@ def create_plan(
         grace_days: how long the price may be owed before the subscription is suspended.
 
     Raises:
-        ServiceError: 409 PLAN_EXISTS; 400 TAX_RATE_UNKNOWN.
+        ServiceError: 409 PLAN_EXISTS, LETTERS_NOT_PRINTABLE (invoices name the plan); 400
+            TAX_RATE_UNKNOWN.
     """
     _check_rate(tax_rate)
+    check_letters(name, "name")
     studio = studio_tenant(connection)
     plan = Plan(
         tenant_id=studio,
@@ -94,7 +97,7 @@ def change_plan(
             leaves it as it is.
 
     Raises:
-        ServiceError: 404; 409 PLAN_EXISTS; 400 TAX_RATE_UNKNOWN.
+        ServiceError: 404; 409 PLAN_EXISTS, LETTERS_NOT_PRINTABLE; 400 TAX_RATE_UNKNOWN.
     """
     before = find_plan(connection, plan_id)
     given = {name: value for name, value in changes.items() if value is not None}
@@ -104,6 +107,7 @@ def change_plan(
     if after == before:
         return before
     _check_rate(after.tax_rate)
+    check_letters(after.name, "name")
     with as_billing(connection, before.tenant_id):
         taken = connection.scalar(
             text(

@@ -10,14 +10,16 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pikepdf
 import pytest
 
-from service.invoices import adjusting, issuing, records
+from service.errors import ServiceError
+from service.invoices import adjusting, issuers, issuing, prices, records
 from service.invoices.printing import credit_note_pdf, invoice_pdf
 from service.invoices.records import Invoice
-from tests.service.invoices.conftest import CUSTOMER_IN_TAMIL_NADU, Books, item
+from tests.service.invoices.conftest import CUSTOMER_IN_TAMIL_NADU, ISSUER_GSTIN, Books, item
 
 
 def shown(pdf: bytes) -> str:
@@ -118,10 +120,65 @@ def test_two_hundred_lines_take_several_pages_with_their_heads(books: Books) -> 
     assert text.count("Description") >= pages - 1
 
 
-def test_letters_of_other_scripts_and_markup_break_nothing(books: Books) -> None:
-    account = books.account(bill_to={"name": "ಕಾವೇರಿ <b>&amp; Söhne</b>"})
+def test_markup_breaks_nothing_and_western_letters_are_printed(books: Books) -> None:
+    account = books.account(bill_to={"name": "Kaveri – <b>&amp; Söhne</b> €"})
     text = shown(printed(books, books.issued(account)))
-    assert "?????? <b>&amp; Söhne</b>" in text.replace("\n", "")
+    assert "Kaveri – <b>&amp; Söhne</b> €" in text.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("where", "account", "line", "notes"),
+    [
+        ("bill_to.name has 'ಕ'", {"bill_to": {"name": "ಕಾವೇರಿ"}}, {}, None),
+        (
+            "bill_to.address has 'ம'",
+            {"bill_to": {"name": "K", "address": ["1", "மதுரை"]}},
+            {},
+            None,
+        ),
+        ("a line's description has 'म'", {}, {"description": "Report मूल्य"}, None),
+        ("notes has '₹'", {}, {}, "₹ 500 less than before"),
+    ],
+)
+def test_what_would_be_printed_as_question_marks_is_not_issued_and_takes_no_number(
+    books: Books, where: str, account: dict[str, Any], line: dict[str, Any], notes: str | None
+) -> None:
+    billed = books.account(**account)
+    made = books.draft(billed, replace(item(), **line), notes=notes)
+    before = books.issued(books.account())
+    with pytest.raises(ServiceError) as refused:
+        books.run(issuing.issue, billed, made.invoice_id, key=str(made.invoice_id))
+    assert refused.value.code == "LETTERS_NOT_PRINTABLE"
+    assert where in refused.value.detail
+    after = books.issued(books.account())
+    assert int(str(after.number)[-5:]) == int(str(before.number)[-5:]) + 1
+    # Nor is the draft printed with a wrong name on it.
+    with books.acting() as connection:
+        lines = records.lines_of(connection, books.firm_id, made.invoice_id)
+        parties = issuing.parties_of(billed, issuing.the_issuer(connection))
+    with pytest.raises(ServiceError, match="LETTERS_NOT_PRINTABLE"):
+        invoice_pdf(made, lines, parties)
+
+
+def test_what_invoices_will_name_is_refused_when_it_is_entered(books: Books) -> None:
+    issued = books.issued(books.account())
+    account = books.account()
+    with books.acting() as connection:
+        for enter in (
+            lambda: issuers.set_issuer(
+                connection, books.actor, legal_name="ಸ್ಟುಡಿಯೋ", gstin=ISSUER_GSTIN, details={}
+            ),
+            lambda: prices.add_price(
+                connection, books.actor, item="report", description="मूल्यांकन", sac="998399",
+                unit_price=Decimal(1), tax_rate=Decimal(18), external_key=account.external_key,
+            ),
+            lambda: adjusting.credit_note(
+                connection, books.actor, account, issued.invoice_id, amount=Decimal(1),
+                reason="₹ 1 too much", key="letters",
+            ),
+        ):  # fmt: skip
+            with pytest.raises(ServiceError, match="LETTERS_NOT_PRINTABLE"):
+                enter()
 
 
 def test_a_credit_note_names_its_invoice(books: Books) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from service import clock
@@ -30,7 +30,7 @@ from service.payments.providers import (
     not_configured,
     provider_of,
 )
-from service.payments.records import Order
+from service.payments.records import Order, Purpose
 from service.payments.settling import apply_news
 
 if TYPE_CHECKING:
@@ -147,9 +147,8 @@ def start_invoice_payment(
                 "There is nothing to pay of this invoice",
                 f"It is {invoice.status}; what is issued and not paid can be paid.",
             )
-        if (other := records.unknown_order_of(connection, account.tenant_id, invoice_id)) and (
-            other.operation_key != key
-        ):
+        other = records.unknown_order_of(connection, account.tenant_id, invoice_id)
+        if other is not None:
             raise conflict(
                 "PAYMENT_UNKNOWN",
                 "An earlier payment of this invoice is not cleared up yet",
@@ -216,7 +215,7 @@ def _insert(
     account: Account,
     *,
     provider: Name,
-    purpose: Literal["topup", "invoice"],
+    purpose: Purpose,
     invoice_id: UUID | None,
     credits: int,
     amount: int,
@@ -232,7 +231,6 @@ def _insert(
         provider=provider,
         purpose=purpose,
         invoice_id=invoice_id,
-        subscription_id=None,
         credits=credits,
         amount=amount,
         currency=account.currency,

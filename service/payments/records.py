@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-Purpose = Literal["topup", "invoice", "subscription"]
+Purpose = Literal["topup", "invoice"]
 OrderStatus = Literal[
     "unknown",
     "pending",
@@ -45,7 +45,6 @@ class Order:
     provider: Name
     purpose: Purpose
     invoice_id: UUID | None
-    subscription_id: UUID | None
     credits: int
     amount: int
     currency: str
@@ -174,7 +173,6 @@ _REFUND_BY_KEY = text(
 _REFUNDS = text(
     f"{_REFUND} where tenant_id = :tenant and payment_order_id = :order order by refund_id"
 )
-_FIND_EVENT = text(f"{_EVENT} where tenant_id = :tenant and event_id = :event")
 _LOCK_EVENT = text(f"{_EVENT} where tenant_id = :tenant and event_id = :event for update")
 _EVENT_BY_PROVIDER = text(
     f"{_EVENT} where tenant_id = :tenant and provider = :provider and provider_event_id = :id"
@@ -327,11 +325,6 @@ def event_by_provider(
     return _event(
         connection, _EVENT_BY_PROVIDER, tenant=tenant_id, provider=provider, id=provider_event_id
     )
-
-
-def find_event(connection: Connection, tenant_id: UUID, event_id: UUID) -> Event | None:
-    """An event of the studio's tenant."""
-    return _event(connection, _FIND_EVENT, tenant=tenant_id, event=event_id)
 
 
 def lock_event(connection: Connection, tenant_id: UUID, event_id: UUID) -> Event | None:

@@ -115,9 +115,8 @@ create table payment_orders (
     payment_order_id uuid not null,
     account_id uuid not null,
     provider text not null check (provider in ('stripe', 'razorpay')),
-    purpose text not null check (purpose in ('topup', 'invoice', 'subscription')),
+    purpose text not null check (purpose in ('topup', 'invoice')),
     invoice_id uuid,
-    subscription_id uuid,
     credits bigint not null default 0 check (credits >= 0),
     amount bigint not null check (amount > 0),
     currency text not null default 'INR' check (currency = 'INR'),
@@ -155,11 +154,10 @@ create table payment_orders (
     unique (tenant_id, account_id, operation_key),
     foreign key (tenant_id, account_id) references billing_accounts,
     foreign key (tenant_id, invoice_id) references service_invoices,
-    foreign key (tenant_id, subscription_id) references subscriptions,
     check ((settled_at is not null)
         = (status in ('paid', 'refunded', 'partially_refunded', 'charged_back'))),
     check (reversed = 0 or settled_at is not null),
-    check (purpose <> 'invoice' or invoice_id is not null)
+    check ((purpose = 'invoice') = (invoice_id is not null))
 );
 create unique index payment_orders_provider on payment_orders (provider, provider_order_id);
 -- An event names an order, and no firm.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from service.payments.local_providers.delivering import Deliveries
-from service.payments.local_providers.store import Store, long_silence
+from service.payments.local_providers.store import Store
 
 OUTCOMES = ("paid", "failed", "later")
 #: What a request can meet: no connection, a failure before or after the work, no answer after it.
@@ -133,11 +134,8 @@ def blueprint(store: Store, deliveries: Deliveries, provider: ModuleType) -> Blu
 
 def meet_fault(kind: str, work: Callable[[], AnyResponse]) -> AnyResponse:
     """What becomes of a request that meets a fault; of some the work is done all the same."""
-    if kind == "silent":
+    if kind in {"lost", "silent"}:
         work()
-        long_silence(_SILENCE_S)
-    elif kind == "unheard":
-        long_silence(_SILENCE_S)
-    elif kind == "lost":
-        work()
+    if kind in {"unheard", "silent"}:
+        time.sleep(_SILENCE_S)
     return Response('{"error":{"message":"no answer"}}', 502, content_type="application/json")

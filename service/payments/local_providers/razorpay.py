@@ -6,13 +6,19 @@ description alone, and carries none of its notes.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from service.payments.local_providers.delivering import Deliveries
-from service.payments.local_providers.store import Store, as_it_is, random_id, unix_now
+from service.payments.local_providers.store import (
+    Store,
+    as_it_is,
+    digest_of,
+    public,
+    random_id,
+    unix_now,
+)
 
 _SHORTEST_S = 900
 
@@ -37,23 +43,14 @@ def blueprint(store: Store, deliveries: Deliveries, key_id: str, key_secret: str
     def list_links() -> Response:
         reference = request.args.get("reference_id")
         wanted = {} if reference is None else {"reference_id": reference}
-        return jsonify({"payment_links": [_public(one) for one in _links(store, **wanted)]})
+        return jsonify({"payment_links": [public(one) for one in _links(store, **wanted)]})
 
     @api.get("/v1/payment_links/<link_id>")
     def show_link(link_id: str) -> Response:
-        return _shown(_link(store, link_id))
-
-    @api.post("/v1/payment_links/<link_id>/cancel")
-    def cancel_link(link_id: str) -> Response:
-        found = _link(store, link_id)
-        if found is None or found["status"] != "created":
-            return _error(400, "The link cannot be cancelled")
-        end(store, deliveries, found, "cancelled")
-        return _shown(found)
-
-    @api.get("/v1/payments/<payment_id>")
-    def show_payment(payment_id: str) -> Response:
-        return _shown(store.find(payment_id, "payment"))
+        found = store.objects.get(link_id)
+        if found is None or not link_id.startswith("plink_"):
+            return _error(400, "The id provided does not exist")
+        return jsonify(public(found))
 
     @api.post("/v1/payments/<payment_id>/refund")
     def create_refund(payment_id: str) -> Response:
@@ -64,10 +61,6 @@ def blueprint(store: Store, deliveries: Deliveries, key_id: str, key_secret: str
     def list_refunds(payment_id: str) -> Response:
         found = store.all_of("refund", payment_id=payment_id)
         return jsonify({"entity": "collection", "count": len(found), "items": found})
-
-    @api.get("/v1/refunds/<refund_id>")
-    def show_refund(refund_id: str) -> Response:
-        return _shown(store.find(refund_id, "refund"))
 
     return api
 
@@ -122,15 +115,10 @@ def pay(store: Store, deliveries: Deliveries, link: dict[str, Any], outcome: str
     _tell(store, deliveries, "payment_link.paid", payment_link=link, payment=payment, order=order)
 
 
-def end(store: Store, deliveries: Deliveries, link: dict[str, Any], status: str) -> None:
-    """The link is `expired` or `cancelled`."""
-    link |= {"status": status, f"{status}_at": unix_now(), "updated_at": unix_now()}
-    _tell(store, deliveries, f"payment_link.{status}", payment_link=link)
-
-
 def expire(store: Store, deliveries: Deliveries, link: dict[str, Any]) -> None:
     """The link's time is over."""
-    end(store, deliveries, link, "expired")
+    link |= {"status": "expired", "expired_at": unix_now(), "updated_at": unix_now()}
+    _tell(store, deliveries, "payment_link.expired", payment_link=link)
 
 
 def dispute(store: Store, deliveries: Deliveries, link: dict[str, Any], outcome: str) -> None:
@@ -202,7 +190,7 @@ def _new_link(store: Store, given: dict[str, Any]) -> Response:
             "_order": None,
         }
     )
-    return jsonify(_public(made))
+    return jsonify(public(made))
 
 
 def _new_order(link: dict[str, Any]) -> dict[str, Any]:
@@ -251,7 +239,7 @@ def _new_payment(link: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
 
 def _new_refund(store: Store, deliveries: Deliveries, payment_id: str) -> Response:
     given = request.get_json()
-    digest = hashlib.sha256(request.path.encode() + b"?" + request.get_data()).hexdigest()
+    digest = digest_of(request)
     key = request.headers.get("X-Refund-Idempotency")
     if key is not None and (known := store.answers.get(key)):
         if known[0] != digest:
@@ -315,7 +303,7 @@ def _tell(store: Store, deliveries: Deliveries, kind: str, **about: dict[str, An
         "created_at": unix_now(),
         "entity": "event",
         "event": kind,
-        "payload": {name: {"entity": _public(as_it_is(one))} for name, one in about.items()},
+        "payload": {name: {"entity": public(as_it_is(one))} for name, one in about.items()},
     }
     event_id = random_id("", 14)
     store.events.append((event_id, event))
@@ -329,20 +317,6 @@ def _links(store: Store, **values: Any) -> list[dict[str, Any]]:
         for one in reversed(list(store.objects.values()))
         if one["id"].startswith("plink_") and all(one[name] == it for name, it in values.items())
     ]
-
-
-def _link(store: Store, link_id: str) -> dict[str, Any] | None:
-    return store.objects.get(link_id) if link_id.startswith("plink_") else None
-
-
-def _shown(found: dict[str, Any] | None) -> Response:
-    return (
-        _error(400, "The id provided does not exist") if found is None else jsonify(_public(found))
-    )
-
-
-def _public(one: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in one.items() if not name.startswith("_")}
 
 
 def _error(status: int, words: str) -> Response:

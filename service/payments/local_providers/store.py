@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import secrets
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from werkzeug.wrappers import Request
 
 from service import clock
 
@@ -96,6 +98,11 @@ def as_it_is(one: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy(one)
 
 
-def long_silence(seconds: float) -> None:
-    """Keep somebody waiting."""
-    time.sleep(seconds)
+def public(one: dict[str, Any]) -> dict[str, Any]:
+    """An object as the provider shows it: without what is kept beside it under `_` names."""
+    return {name: value for name, value in one.items() if not name.startswith("_")}
+
+
+def digest_of(request: Request) -> str:
+    """What makes a request the same one, for the answers that are kept under a key."""
+    return hashlib.sha256(request.path.encode() + b"?" + request.get_data()).hexdigest()

@@ -5,7 +5,6 @@ Names and states are those of docs.stripe.com/api; bodies come as forms whose na
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from service.payments.local_providers.delivering import Deliveries
-from service.payments.local_providers.store import Store, as_it_is, random_id, unix_now
+from service.payments.local_providers.store import (
+    Store,
+    as_it_is,
+    digest_of,
+    public,
+    random_id,
+    unix_now,
+)
 
 _STEP = re.compile(r"[^\[\]]+")
 #: A link has to last half an hour, and no longer than a day.
@@ -36,26 +42,15 @@ def blueprint(store: Store, deliveries: Deliveries, key: str) -> Blueprint:
 
     @api.get("/v1/checkout/sessions/<session_id>")
     def show_session(session_id: str) -> Response:
-        return _shown(store.find(session_id, "checkout.session"), session_id)
-
-    @api.post("/v1/checkout/sessions/<session_id>/expire")
-    def expire_session(session_id: str) -> Response:
         found = store.find(session_id, "checkout.session")
-        if found is not None and found["status"] == "open":
-            expire(store, deliveries, found)
-        return _shown(found, session_id)
-
-    @api.get("/v1/payment_intents/<intent_id>")
-    def show_intent(intent_id: str) -> Response:
-        return _shown(store.find(intent_id, "payment_intent"), intent_id)
+        if found is None:
+            words = f"No such object: {session_id}"
+            return _error(404, "invalid_request_error", words, "resource_missing")
+        return jsonify(public(found))
 
     @api.post("/v1/refunds")
     def create_refund() -> Response:
         return _once(store, lambda given: _new_refund(store, deliveries, given))
-
-    @api.get("/v1/refunds/<refund_id>")
-    def show_refund(refund_id: str) -> Response:
-        return _shown(store.find(refund_id, "refund"), refund_id)
 
     @api.get("/v1/refunds")
     def list_refunds() -> Response:
@@ -270,7 +265,7 @@ def _tell(store: Store, deliveries: Deliveries, kind: str, about: dict[str, Any]
         "object": "event",
         "api_version": "2026-10-28",
         "created": unix_now(),
-        "data": {"object": _public(as_it_is(about))},
+        "data": {"object": public(as_it_is(about))},
         "livemode": False,
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},
@@ -282,7 +277,7 @@ def _tell(store: Store, deliveries: Deliveries, kind: str, about: dict[str, Any]
 
 def _once(store: Store, make: Callable[[dict[str, Any]], Any]) -> Response:
     """The first answer under an idempotency key, whatever it was, for every further request."""
-    digest = hashlib.sha256(request.path.encode() + b"?" + request.get_data()).hexdigest()
+    digest = digest_of(request)
     given = _nested()
     key = request.headers.get("Idempotency-Key")
     with store.lock:
@@ -295,7 +290,7 @@ def _once(store: Store, make: Callable[[dict[str, Any]], Any]) -> Response:
         else:
             status, made = make(given)
             store.answers[key] = (digest, status, as_it_is(made))
-        shown = jsonify(_public(made))
+        shown = jsonify(public(made))
     shown.status_code = status
     return shown
 
@@ -315,16 +310,6 @@ def _listed(store: Store, kind: str, url: str) -> Response:
     wanted = {name: request.args[name] for name in ("payment_intent",) if name in request.args}
     found = store.all_of(kind, **wanted)
     return jsonify({"object": "list", "data": found, "has_more": False, "url": url})
-
-
-def _shown(found: dict[str, Any] | None, wanted: str) -> Response:
-    if found is None:
-        return _error(404, "invalid_request_error", f"No such object: {wanted}", "resource_missing")
-    return jsonify(_public(found))
-
-
-def _public(one: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in one.items() if not name.startswith("_")}
 
 
 def _problem(code: str, parameter: str) -> dict[str, Any]:

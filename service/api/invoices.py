@@ -356,7 +356,7 @@ def show_context(path: shapes.InvoicePath) -> Response:
 @_may_read
 def get_pdf(path: shapes.InvoicePath) -> Response:
     """The same bytes each time. A draft is marked as one, and so is what is void."""
-    # It loads what draws a PDF.
+    # What draws a PDF takes a quarter of a second to load: a process that prints none goes without.
     from service.invoices.printing import invoice_pdf  # noqa: PLC0415
 
     now = current()
@@ -377,6 +377,7 @@ def get_pdf(path: shapes.InvoicePath) -> Response:
 @_may_read
 def get_credit_note(path: shapes.SettlementPath) -> Response:
     """The same bytes each time."""
+    # Loaded late, as in `get_pdf`.
     from service.invoices.printing import credit_note_pdf  # noqa: PLC0415
 
     now = current()

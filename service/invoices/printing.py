@@ -12,8 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
+
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    KeepTogether,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+    TableStyle,
+)
 
 from engine.indian_numbers import grouped, rupee_words
 from service.billing.money import rupees
@@ -92,9 +106,7 @@ def invoice_pdf(invoice: Invoice, lines: Sequence[Line], parties: dict[str, Any]
         _Row(
             line.description,
             line.sac,
-            grouped(
-                line.quantity.normalize() if line.quantity % 1 else Decimal(int(line.quantity))
-            ),
+            grouped(line.quantity.normalize()),
             _money(rupees(line.unit_price)),
             rupees(line.line_total),
             line.tax_rate,
@@ -167,11 +179,6 @@ def credit_note_pdf(invoice: Invoice, note: Settlement) -> bytes:
 
 
 def _print(paper: _Paper) -> bytes:
-    # Loaded only when something is printed.
-    from reportlab.lib.pagesizes import A4  # noqa: PLC0415
-    from reportlab.lib.units import mm  # noqa: PLC0415
-    from reportlab.platypus import SimpleDocTemplate, Spacer  # noqa: PLC0415
-
     out = io.BytesIO()
     # The frame pads what is in it by six points.
     margin = _MARGIN_MM * mm - 6
@@ -200,60 +207,50 @@ def _print(paper: _Paper) -> bytes:
         Spacer(1, 6 * mm),
         *_endings(paper),
     ]
-    document.build(story, canvasmaker=_canvas(paper))
+    document.build(story, canvasmaker=partial(_Pages, paper=paper))
     return out.getvalue()
 
 
-def _canvas(paper: _Paper) -> Any:
-    """A canvas that stamps each page and numbers it of how many."""
-    from reportlab.lib.pagesizes import A4  # noqa: PLC0415
-    from reportlab.lib.units import mm  # noqa: PLC0415
-    from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415
+class _Pages(Canvas):  # type: ignore[misc] # reportlab has no types
+    """Pages that are stamped, and numbered of how many once all are there."""
 
-    class Pages(Canvas):  # type: ignore[misc] # reportlab has no types
-        def __init__(self, *given: Any, **more: Any) -> None:
-            super().__init__(*given, **more)
-            self.pages: list[dict[str, Any]] = []
+    def __init__(self, *given: Any, paper: _Paper, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.paper = paper
+        self.pages: list[dict[str, Any]] = []
 
-        def showPage(self) -> None:  # noqa: N802 - reportlab's name
-            self.pages.append(dict(self.__dict__))
-            self._startPage()
+    def showPage(self) -> None:  # noqa: N802 - reportlab's name
+        self.pages.append(dict(self.__dict__))
+        self._startPage()
 
-        def save(self) -> None:
-            for number, page in enumerate(self.pages, 1):
-                self.__dict__.update(page)
-                self._furnish(number)
-                super().showPage()
-            super().save()
+    def save(self) -> None:
+        for number, page in enumerate(self.pages, 1):
+            self.__dict__.update(page)
+            self._furnish(number)
+            super().showPage()
+        super().save()
 
-        def _furnish(self, number: int) -> None:
-            width, height = A4
-            if paper.stamp:
-                self.saveState()
-                self.setFillColor("#b42318", alpha=0.12)
-                self.setFont("Helvetica-Bold", 110)
-                self.translate(width / 2, height / 2)
-                self.rotate(45)
-                self.drawCentredString(0, -36, paper.stamp)
-                self.restoreState()
-            self.setFillColor(_ACCENT)
-            self.rect(0, height - 3 * mm, width, 3 * mm, stroke=0, fill=1)
-            self.setFillColor(_SOFT)
-            self.setFont("Helvetica", 7.5)
-            foot = (
-                f"{paper.title} {paper.facts[0][1]} - made by a computer, valid without signature"
-            )
-            self.drawString(_MARGIN_MM * mm, 11 * mm, _shown(foot))
-            of = f"Page {number} of {len(self.pages)}"
-            self.drawRightString(width - _MARGIN_MM * mm, 11 * mm, of)
-
-    return Pages
+    def _furnish(self, number: int) -> None:
+        paper, (width, height) = self.paper, A4
+        if paper.stamp:
+            self.saveState()
+            self.setFillColor("#b42318", alpha=0.12)
+            self.setFont("Helvetica-Bold", 110)
+            self.translate(width / 2, height / 2)
+            self.rotate(45)
+            self.drawCentredString(0, -36, paper.stamp)
+            self.restoreState()
+        self.setFillColor(_ACCENT)
+        self.rect(0, height - 3 * mm, width, 3 * mm, stroke=0, fill=1)
+        self.setFillColor(_SOFT)
+        self.setFont("Helvetica", 7.5)
+        foot = f"{paper.title} {paper.facts[0][1]} - made by a computer, valid without signature"
+        self.drawString(_MARGIN_MM * mm, 11 * mm, _shown(foot))
+        of = f"Page {number} of {len(self.pages)}"
+        self.drawRightString(width - _MARGIN_MM * mm, 11 * mm, of)
 
 
 def _paragraph(text: str, size: float = 9, *, bold: bool = False, **more: Any) -> Any:
-    from reportlab.lib.styles import ParagraphStyle  # noqa: PLC0415
-    from reportlab.platypus import Paragraph  # noqa: PLC0415
-
     style = ParagraphStyle(
         "text",
         fontName="Helvetica-Bold" if bold else "Helvetica",
@@ -268,9 +265,6 @@ def _paragraph(text: str, size: float = 9, *, bold: bool = False, **more: Any) -
 def _grid(
     rows: Sequence[Sequence[Any]], widths_mm: Sequence[float], *style: Any, **more: Any
 ) -> Any:
-    from reportlab.lib.units import mm  # noqa: PLC0415
-    from reportlab.platypus import Table, TableStyle  # noqa: PLC0415
-
     table = Table(rows, colWidths=[width * mm for width in widths_mm], **more)
     plain = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -393,9 +387,7 @@ def _sums(paper: _Paper) -> Any:
 
 
 def _endings(paper: _Paper) -> list[Any]:
-    """How to pay, notes, and the line for whoever signs: kept together below the table."""
-    from reportlab.platypus import KeepTogether  # noqa: PLC0415
-
+    """How to pay, and the notes: kept together below the table."""
     issuer = paper.parties["issuer"]
     parts = []
     if paper.pays is not None:
@@ -445,8 +437,7 @@ def _money(amount: Decimal) -> str:
 
 
 def _rate(rate: Decimal) -> str:
-    text = f"{rate.normalize():f}"
-    return f"{text} %"
+    return f"{grouped(rate.normalize())} %"
 
 
 def _text(text: str) -> str:

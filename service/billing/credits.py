@@ -375,7 +375,7 @@ def release(
         reason: why.
         hold_id: the hold; or
         ref: the work it is for: its active hold, else its newest.
-        kind: by somebody, or because its work is dead.
+        kind: because it was decided or the work was, or because its time is over.
         dry_run: say what would be, and write nothing.
 
     Raises:

@@ -36,6 +36,8 @@ Verdict = Literal[
 ]
 #: A hold that was given no time of its own is nobody's after so long, if its work is not ours.
 TIMEOUT_MINUTES = 1440
+#: What ends by time alone: its work is nowhere, or nobody has said what became of it.
+_BY_TIME = frozenset({"orphan", "timeout"})
 _PAGE = 200
 
 log = structlog.get_logger("zenops.billing")
@@ -269,6 +271,7 @@ def _end(
                     key=f"reconcile_release:{one.hold_id}:{one.verdict}",
                     reason=one.verdict,
                     hold_id=one.hold_id,
+                    kind="expire" if one.verdict in _BY_TIME else "release",
                 )
             crashpoint("reconcile-before-commit")
     except ServiceError as refused:

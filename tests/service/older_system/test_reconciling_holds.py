@@ -277,6 +277,29 @@ def test_the_time_of_a_hold_is_its_own_and_without_one_the_sweeps(
     assert _state(service, account, hold) == expected
 
 
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [(None, "expire"), ("work_cancelled", "release"), ("work_delivered", "consume")],
+)
+def test_a_hold_expires_only_if_nobody_has_told_what_became_of_its_work(
+    told: str | None, kind: str, client: OlderClient, service: Service,
+    new_account: NewAccount, owner_engine: Any,
+) -> None:  # fmt: skip
+    account, work = new_account(3), ("channel_request", "t")
+    hold = _held(service, account, work, minutes=-1)
+    if told is not None:
+        _told(service, account, told, work)
+
+    _reconcile(client, account)
+
+    with owner_engine.connect() as connection:
+        ended = connection.scalars(
+            text("select kind from journal_entries where hold_id = :hold and kind <> 'reserve'"),
+            {"hold": hold.hold_id},
+        ).all()
+    assert ended == [kind]
+
+
 def test_ninety_minutes_are_over_at_ninety_minutes_and_not_before(
     service: Service, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch, client: OlderClient
 ) -> None:

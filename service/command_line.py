@@ -337,7 +337,8 @@ def payment_provider(
     log: Annotated[Path | None, typer.Option(help="Its own log file.")] = None,
 ) -> None:
     """Stand in for payment providers on this machine: no money moves; refused in production."""
-    from service.payments.local_providers.running import NAMES, NotHereError, run
+    from service.payments.local_providers.running import NotHereError, run
+    from service.payments.providers import NAMES
 
     wanted = NAMES if provider == "both" else (provider,)
     try:

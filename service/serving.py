@@ -33,6 +33,7 @@ from service.login_passwords import set_login_passwords
 from service.people.seeding import Credentials, seed_demo
 from service.settings import (
     LOGIN_VARIABLES,
+    PAYMENT_VARIABLES,
     VARIABLES,
     Login,
     Settings,
@@ -44,13 +45,7 @@ from service.supervision import Child, Supervisor, command_child, supervisor
 READY_S = 60.0
 LOGIN_ROLES: Mapping[Login, str] = {"api": "zen_api", "jobs": "zen_jobs"}
 #: What a service that takes payments is told; without any of it, stand-ins take them here.
-PAYMENT_VARIABLES = (
-    "ZENOPS_STRIPE_SECRET_KEY",
-    "ZENOPS_STRIPE_WEBHOOK_SECRETS",
-    "ZENOPS_RAZORPAY_KEY_ID",
-    "ZENOPS_RAZORPAY_KEY_SECRET",
-    "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
-)
+_PAYMENT_VARIABLES = [name for names in PAYMENT_VARIABLES.values() for name in names]
 _STAND_INS_SECRETS = ("stripe", "stripe_webhook", "razorpay", "razorpay_webhook")
 
 
@@ -229,7 +224,7 @@ def _fill_in(environ: dict[str, str], running: Supervisor) -> None:
     environ["ZENOPS_SECRET_KEY"] = environ.get("ZENOPS_SECRET_KEY") or kept["secret_key"]
     if environ.get("ZENOPS_LISTEN") and not environ.get("ZENOPS_PUBLIC_URL"):
         environ["ZENOPS_PUBLIC_URL"] = f"http://{environ['ZENOPS_LISTEN']}"
-    if not any(environ.get(name) for name in PAYMENT_VARIABLES):
+    if not any(environ.get(name) for name in _PAYMENT_VARIABLES):
         running.start(_payment_stand_ins(environ, folder, kept))
     _note_environment(folder / "service.env", environ)
 
@@ -249,7 +244,7 @@ def _payment_stand_ins(environ: dict[str, str], folder: Path, kept: Mapping[str,
         "ZENOPS_RAZORPAY_KEY_SECRET": kept["razorpay"],
         "ZENOPS_RAZORPAY_WEBHOOK_SECRETS": kept["razorpay_webhook"],
     }
-    names = ("ZENOPS_MODE", "ZENOPS_PUBLIC_URL", *PAYMENT_VARIABLES)
+    names = ("ZENOPS_MODE", "ZENOPS_PUBLIC_URL", *_PAYMENT_VARIABLES)
     command = [sys.executable, "-m", "service.command_line", "payment-provider"]
     return command_child(
         "payment-provider",

@@ -137,6 +137,15 @@ def default_state_folder(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "zenops"
 
 
+#: What a service knows of a payment provider, and the provider of it.
+PAYMENT_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "stripe": ("ZENOPS_STRIPE_SECRET_KEY", "ZENOPS_STRIPE_WEBHOOK_SECRETS"),
+    "razorpay": (
+        "ZENOPS_RAZORPAY_KEY_ID",
+        "ZENOPS_RAZORPAY_KEY_SECRET",
+        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
+    ),
+}
 #: What is of use only as a whole: who, and the settings of it.
 _TOGETHER: Mapping[str, tuple[str, ...]] = {
     "an identity provider": (
@@ -144,12 +153,7 @@ _TOGETHER: Mapping[str, tuple[str, ...]] = {
         "ZENOPS_OIDC_CLIENT_ID",
         "ZENOPS_OIDC_CLIENT_SECRET",
     ),
-    "Stripe": ("ZENOPS_STRIPE_SECRET_KEY", "ZENOPS_STRIPE_WEBHOOK_SECRETS"),
-    "Razorpay": (
-        "ZENOPS_RAZORPAY_KEY_ID",
-        "ZENOPS_RAZORPAY_KEY_SECRET",
-        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
-    ),
+    **{name.capitalize(): variables for name, variables in PAYMENT_VARIABLES.items()},
 }
 
 

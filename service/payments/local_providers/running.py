@@ -20,17 +20,9 @@ from service.payments.local_providers import desk, razorpay, stripe
 from service.payments.local_providers.delivering import Deliveries
 from service.payments.local_providers.store import Store
 from service.privacy.masking import mask
+from service.settings import PAYMENT_VARIABLES
 
-NAMES = ("stripe", "razorpay")
-#: Settings that a stand-in takes from the service's own: what is known on both sides.
-KNOWN_BY: Mapping[str, tuple[str, ...]] = {
-    "stripe": ("ZENOPS_STRIPE_SECRET_KEY", "ZENOPS_STRIPE_WEBHOOK_SECRETS"),
-    "razorpay": (
-        "ZENOPS_RAZORPAY_KEY_ID",
-        "ZENOPS_RAZORPAY_KEY_SECRET",
-        "ZENOPS_RAZORPAY_WEBHOOK_SECRETS",
-    ),
-}
+_PROVIDERS: Mapping[str, ModuleType] = {"stripe": stripe, "razorpay": razorpay}
 
 
 class NotHereError(Exception):
@@ -56,7 +48,7 @@ def check_environment(environ: Mapping[str, str], providers: Sequence[str]) -> N
             "ZENOPS_MODE is production: stand-ins take no money, so there they do not run"
         )
     for provider in providers:
-        for name in KNOWN_BY[provider]:
+        for name in PAYMENT_VARIABLES[provider]:
             if not environ.get(name, "").split():
                 raise NotHereError(f"{name} is missing: {provider} has to know what we know")
 
@@ -78,21 +70,18 @@ def make_app(
     app = Flask(__name__, static_folder=None)
     behind = {}
     for name in providers:
-        secrets = [environ[variable].split() for variable in KNOWN_BY[name]]
+        secrets = [environ[variable].split() for variable in PAYMENT_VARIABLES[name]]
         deliveries = Deliveries(
             name,
             f"{environ.get('ZENOPS_PUBLIC_URL', '')}/v1/payments/webhooks/{name}",
             secrets[-1][0],
         )
         store = Store(None if folder is None else folder / f"{name}.json")
-        if name == "stripe":
-            routes = stripe.blueprint(store, deliveries, secrets[0][0])
-        else:
-            routes = razorpay.blueprint(store, deliveries, secrets[0][0], secrets[1][0])
-        module: ModuleType = stripe if name == "stripe" else razorpay
+        keys = [known[0] for known in secrets[:-1]]
+        routes = _PROVIDERS[name].blueprint(store, deliveries, *keys)
         app.register_blueprint(routes, url_prefix=f"/{name}")
         app.register_blueprint(
-            desk.blueprint(store, deliveries, module), url_prefix=f"/{name}", name=f"{name}-desk"
+            desk.blueprint(store, deliveries, _PROVIDERS[name]), url_prefix=f"/{name}", name=f"{name}-desk"
         )
         behind[name] = StandIn(store, deliveries)
     return _with_faults(app, behind), behind

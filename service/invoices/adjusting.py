@@ -21,7 +21,7 @@ from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day, last_day_for_credit_notes
 from service.invoices.records import Settlement
 from service.invoices.settling import Settled, key_of_another_account
-from service.invoices.totals import amount_invalid, exceeds_due, share, status_of
+from service.invoices.totals import exceeds_due, payable, share
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -57,14 +57,8 @@ def credit_note(
             INVOICE_VOID, CREDIT_NOTE_TOO_LATE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED,
             LETTERS_NOT_PRINTABLE.
     """
-    tenant = account.tenant_id
+    tenant, whole = account.tenant_id, payable(amount)
     check_letters(reason, "reason")
-    try:
-        whole = paise(amount)
-    except ValueError as problem:
-        raise amount_invalid(str(problem)) from None
-    if whole <= 0:
-        raise amount_invalid("It has to be more than nothing.")
     digest = request_digest("credit_note", invoice=invoice_id, amount=whole, reason=reason)
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
@@ -112,18 +106,7 @@ def credit_note(
         )
         if not records.insert_settlement(connection, note):
             raise key_of_another_account(key)
-        credited = paise(before.credited) + whole
-        after = records.save(
-            connection,
-            before,
-            credited=rupees(credited),
-            status=status_of(
-                total=paise(before.total),
-                credited=credited,
-                paid=paise(before.paid),
-                sent_at=before.sent_at,
-            ),
-        )
+        after = records.save(connection, before, credited=before.credited + rupees(whole))
         post(
             connection,
             wallet,

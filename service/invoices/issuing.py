@@ -22,7 +22,7 @@ from service.invoices.issuers import the_issuer
 from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day
-from service.invoices.totals import Item, Line, Totals, price_lines, status_of, sum_of
+from service.invoices.totals import Item, Line, Totals, price_lines, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def issue(
             LETTERS_NOT_PRINTABLE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED; 400 ISSUE_DATE_INVALID, DUE_DATE_INVALID.
     """
     tenant = account.tenant_id
-    digest = request_digest("invoice_issue", invoice=invoice_id, on=_text(on), due_on=_text(due_on))
+    digest = request_digest("invoice_issue", invoice=invoice_id, on=on, due_on=due_on)
     issuer = the_issuer(connection)
     with as_billing(connection, tenant):
         wallet = lock_account(connection, tenant, account.account_id)
@@ -98,7 +98,6 @@ def issue(
         after = records.save(
             connection,
             before,
-            status=status_of(total=totals.total, credited=0, paid=0, sent_at=None),
             number=numbered.number,
             issuer_gstin=issuer.gstin,
             financial_year=numbered.financial_year,
@@ -173,9 +172,7 @@ def void(
                 "What has been credited in part cannot be given up",
                 f"Issue a credit note over the rest: INR {before.due}.",
             )
-        after = records.save(
-            connection, before, status="void", void_reason=reason, voided_at=clock.now()
-        )
+        after = records.save(connection, before, void_reason=reason, voided_at=clock.now())
         if before.number is not None and before.total:
             post(
                 connection,
@@ -208,9 +205,7 @@ def owed(totals: Totals) -> dict[str, int]:
 
 def parties_of(account: Account, issuer: Issuer) -> dict[str, Any]:
     """Who issues to whom, as the invoice keeps it: an account's GSTIN decides its State."""
-    bill_to = json.loads(account.bill_to)
-    known = {"gstin": account.gstin, "state_code": account.gstin and account.gstin[:2]}
-    known["state_code"] = known["state_code"] or account.state_code
+    state_code = account.gstin[:2] if account.gstin else account.state_code
     return {
         "issuer": {
             **issuer.details,
@@ -218,7 +213,12 @@ def parties_of(account: Account, issuer: Issuer) -> dict[str, Any]:
             "gstin": issuer.gstin,
             "state_code": issuer.state_code,
         },
-        "bill_to": {"name": account.display_name, **bill_to, **known},
+        "bill_to": {
+            "name": account.display_name,
+            **json.loads(account.bill_to),
+            "gstin": account.gstin,
+            "state_code": state_code,
+        },
     }
 
 
@@ -277,10 +277,6 @@ def _ref(invoice: Invoice) -> tuple[str, str]:
     if invoice.work_order_id is not None:
         return ("work_order", str(invoice.work_order_id))
     return ("invoice", str(invoice.invoice_id))
-
-
-def _text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
 
 
 def _told(

@@ -76,12 +76,7 @@ def notify(
             )
         after = before
         if kind == "sent" and before.sent_at is None:
-            after = records.save(
-                connection,
-                before,
-                sent_at=now,
-                status="sent" if before.status == "issued" else before.status,
-            )
+            after = records.save(connection, before, sent_at=now)
     record_in(
         connection,
         actor,

@@ -16,7 +16,7 @@ from service import clock
 from service.billing.money import paise, rupees
 from service.errors import not_found
 from service.invoices.periods import indian_day
-from service.invoices.totals import OPEN, Line, Status, Totals
+from service.invoices.totals import OPEN, Line, Status, Totals, status_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, TextClause
@@ -319,12 +319,19 @@ def insert(connection: Connection, invoice: Invoice) -> bool:
 
 
 def save(connection: Connection, before: Invoice, **changes: Any) -> Invoice:
-    """Write a locked invoice as changed, one version further; what is due follows by itself."""
+    """Write a locked invoice as changed, one version further; due and status follow by themselves."""
     after = dataclasses.replace(
         before, **changes, version=before.version + 1, updated_at=clock.now()
     )
     due = after.total - after.credited - after.paid
-    after = dataclasses.replace(after, due=rupees(0) if after.status == "void" else due)
+    status = status_of(
+        is_void=after.voided_at is not None,
+        is_issued=after.number is not None,
+        is_sent=after.sent_at is not None,
+        settled=after.credited + after.paid,
+        due=due,
+    )
+    after = dataclasses.replace(after, status=status, due=rupees(0) if status == "void" else due)
     connection.execute(_SAVE, _in_paise(dataclasses.asdict(after)))
     return after
 

@@ -24,7 +24,7 @@ from service.invoices import records
 from service.invoices.drafting import tell, told
 from service.invoices.periods import indian_day
 from service.invoices.records import Invoice, Settlement
-from service.invoices.totals import OPEN, amount_invalid, exceeds_due, status_of
+from service.invoices.totals import OPEN, exceeds_due, payable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,7 @@ def settle(
             with `refuses_excess`: 400 AMOUNT_EXCEEDS_DUE, 409 INVOICE_NOT_ISSUED, INVOICE_VOID,
             INVOICE_PAID.
     """
-    tenant, whole = account.tenant_id, _positive(amount)
+    tenant, whole = account.tenant_id, payable(amount)
     digest = request_digest(
         "payment",
         invoice=invoice_id,
@@ -213,7 +213,7 @@ def reverse_settlement(
         ServiceError: 404; 400 AMOUNT_INVALID; 409 AMOUNT_EXCEEDS_PAYMENT, IDEMPOTENCY_KEY_REUSED,
             PAYMENT_THROUGH_PROVIDER (a payment by an order is given back by that order).
     """
-    tenant, whole = account.tenant_id, _positive(amount)
+    tenant, whole = account.tenant_id, payable(amount)
     digest = request_digest(
         kind, settlement=settlement_id, payment_order=payment_order_id, amount=whole
     )
@@ -340,18 +340,7 @@ def _check_takes(invoice: Invoice, amount: int) -> None:
 
 def _repaid(connection: Connection, before: Invoice, amount: int) -> Invoice:
     """The invoice with so many paise paid more, or less."""
-    paid = paise(before.paid) + amount
-    return records.save(
-        connection,
-        before,
-        paid=rupees(paid),
-        status=status_of(
-            total=paise(before.total),
-            credited=paise(before.credited),
-            paid=paid,
-            sent_at=before.sent_at,
-        ),
-    )
+    return records.save(connection, before, paid=before.paid + rupees(amount))
 
 
 def _write(
@@ -410,21 +399,6 @@ def _advances(
     found = connection.scalar(_ADVANCES, values)
     assert isinstance(found, int)
     return found
-
-
-def _positive(amount: Decimal) -> int:
-    """An amount in paise.
-
-    Raises:
-        ServiceError: 400 AMOUNT_INVALID.
-    """
-    try:
-        whole = paise(amount)
-    except ValueError as problem:
-        raise amount_invalid(str(problem)) from None
-    if whole <= 0:
-        raise amount_invalid("It has to be more than nothing.")
-    return whole
 
 
 def _result(done: Settled) -> dict[str, Any]:

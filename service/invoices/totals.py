@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from service.billing.money import LARGEST_PAISE
+from service.billing.money import LARGEST_PAISE, paise
 from service.errors import ServiceError, invalid
 from service.invoices.gst import half_up, line_total, tax_on
 
@@ -98,13 +97,19 @@ def sum_of(lines: Sequence[Line]) -> Totals:
     )
 
 
-def status_of(*, total: int, credited: int, paid: int, sent_at: datetime | None) -> Status:
-    """The state of an invoice that is issued and not void."""
-    if total - credited - paid <= 0:
+def status_of(
+    *, is_void: bool, is_issued: bool, is_sent: bool, settled: Decimal, due: Decimal
+) -> Status:
+    """The state of an invoice: what is left to pay counts before that it was sent."""
+    if is_void:
+        return "void"
+    if not is_issued:
+        return "draft"
+    if due <= 0:
         return "paid"
-    if credited or paid:
+    if settled:
         return "partially_paid"
-    return "issued" if sent_at is None else "sent"
+    return "sent" if is_sent else "issued"
 
 
 def share(of: Totals, credited: int, amount: int) -> Totals:
@@ -129,8 +134,22 @@ def share(of: Totals, credited: int, amount: int) -> Totals:
     return Totals(amount - 2 * cgst - igst, cgst, cgst, igst)
 
 
-def amount_invalid(detail: str) -> ServiceError:
-    """The refusal of an amount that cannot be taken."""
+def payable(amount: Decimal) -> int:
+    """An amount that can be paid or credited, in paise.
+
+    Raises:
+        ServiceError: 400 AMOUNT_INVALID.
+    """
+    try:
+        whole = paise(amount)
+    except ValueError as problem:
+        raise _amount_invalid(str(problem)) from None
+    if whole <= 0:
+        raise _amount_invalid("It has to be more than nothing.")
+    return whole
+
+
+def _amount_invalid(detail: str) -> ServiceError:
     return invalid("AMOUNT_INVALID", "The amount cannot be taken", detail)
 
 

@@ -15,8 +15,6 @@ from service.errors import not_found
 from service.subscriptions.standing import Standing, Status, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
 Provider = Literal["stripe", "razorpay"]
@@ -103,7 +101,6 @@ _CURRENT = text(
 )
 _LIST = text(
     f"{_SELECT} where (cast(:account as uuid) is null or account_id = :account)"
-    " and (cast(:tenant as uuid) is null or tenant_id = :tenant)"
     " and (cast(:status as text) is null or status = :status)"
     " and (cast(:below as uuid) is null or subscription_id < :below)"
     " order by subscription_id desc limit :limit"
@@ -184,7 +181,6 @@ def current(connection: Connection, tenant_id: UUID, account_id: UUID) -> Subscr
 def subscriptions(
     connection: Connection,
     *,
-    tenant_id: UUID | None = None,
     account_id: UUID | None = None,
     status: str | None = None,
     below: UUID | None = None,
@@ -194,7 +190,6 @@ def subscriptions(
 
     Args:
         connection: as zen_studio for those of all firms.
-        tenant_id: only this firm's.
         account_id: only this account's.
         status: only those.
         below: only older ones than this one.
@@ -203,7 +198,6 @@ def subscriptions(
     rows = connection.execute(
         _LIST,
         {
-            "tenant": tenant_id,
             "account": account_id,
             "status": status,
             "below": below,
@@ -259,8 +253,8 @@ def _one(connection: Connection, statement: Any, **values: Any) -> Subscription:
 # --- Plans
 
 _PLANS = text(
-    f"select {_PLAN} from subscription_plans where (cast(:one as uuid) is null"  # noqa: S608
-    " or plan_id = :one) and (is_active or :also_closed) order by lower(name)"
+    f"select {_PLAN} from subscription_plans"  # noqa: S608
+    " where cast(:one as uuid) is null or plan_id = :one order by lower(name)"
 )
 _INSERT_PLAN = text(
     f"insert into subscription_plans ({_PLAN})"  # noqa: S608
@@ -273,12 +267,9 @@ _UPDATE_PLAN = text(
 )
 
 
-def plans(
-    connection: Connection, *, one: UUID | None = None, also_closed: bool = True
-) -> list[Plan]:
-    """The plans that the connection's role sees, by name."""
-    values: Mapping[str, Any] = {"one": one, "also_closed": also_closed}
-    return [Plan(*row) for row in connection.execute(_PLANS, values)]
+def plans(connection: Connection, *, one: UUID | None = None) -> list[Plan]:
+    """The plans that the connection's role sees, or one of them, by name."""
+    return [Plan(*row) for row in connection.execute(_PLANS, {"one": one})]
 
 
 def insert_plan(connection: Connection, plan: Plan) -> bool:

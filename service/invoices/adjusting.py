@@ -9,7 +9,7 @@ from uuid import UUID
 
 from service import clock
 from service.billing.acting import as_billing, record_in
-from service.billing.journal import known_entry, lock_account, post, request_digest
+from service.billing.journal import key_reused, known_entry, lock_account, post, request_digest
 from service.billing.money import paise, rupees
 from service.errors import conflict
 from service.identifiers import new_id
@@ -20,7 +20,7 @@ from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day, last_day_for_credit_notes
 from service.invoices.records import Settlement
-from service.invoices.settling import Settled, key_of_another_account
+from service.invoices.settling import Settled
 from service.invoices.totals import exceeds_due, payable, share
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def credit_note(
             created_at=clock.now(),
         )
         if not records.insert_settlement(connection, note):
-            raise key_of_another_account(key)
+            # Of another account of the firm: this one's were looked at.
+            raise key_reused(key)
         after = records.save(connection, before, credited=before.credited + rupees(whole))
         post(
             connection,

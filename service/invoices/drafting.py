@@ -17,7 +17,7 @@ from service.billing.usage import record_usage
 from service.errors import conflict, invalid, not_found, version_conflict
 from service.identifiers import new_id
 from service.invoices import records
-from service.invoices.gst import is_rate, place_of_supply
+from service.invoices.gst import check_rate, place_of_supply
 from service.invoices.issuers import current_issuer
 from service.invoices.periods import indian_day
 from service.invoices.prices import price_of_report
@@ -309,12 +309,7 @@ def _check_items(items: Sequence[Item]) -> None:
         raise invalid("ITEMS_TOO_MANY", f"An invoice has at most {_MOST_LINES} lines")
     today = indian_day(clock.now())
     for number, item in enumerate(items, 1):
-        if not is_rate(item.tax_rate, today):
-            raise invalid(
-                "TAX_RATE_UNKNOWN",
-                "There is no such rate of tax",
-                f"Line {number}: {item.tax_rate} % is no rate of GST for services on {today}.",
-            )
+        check_rate(item.tax_rate, today, where=f"Line {number}: ")
 
 
 def _check_work_order(connection: Connection, tenant_id: UUID, work_order_id: UUID) -> None:

@@ -13,6 +13,8 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from service.errors import invalid
+
 _GSTIN = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]")
 _SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: Wide enough for every product of what an invoice may hold: nothing is rounded but on purpose.
@@ -98,6 +100,25 @@ def is_rate(rate: Decimal, on: date) -> bool:
         one.rate == rate and one.since <= on and (one.until is None or on <= one.until)
         for one in law().rates
     )
+
+
+def check_rate(rate: Decimal, on: date, *, where: str = "") -> None:
+    """See that a rate of tax is one of the law's on a day.
+
+    Args:
+        rate: in per cent.
+        on: the day.
+        where: what bears it, such as `Line 2: `, for the refusal.
+
+    Raises:
+        ServiceError: 400 TAX_RATE_UNKNOWN.
+    """
+    if not is_rate(rate, on):
+        raise invalid(
+            "TAX_RATE_UNKNOWN",
+            "There is no such rate of tax",
+            f"{where}{rate} % is no rate of GST for services on {on}.",
+        )
 
 
 def place_of_supply(*, gstin: str | None, state_code: str | None, issuer_state: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from service import clock
 from service.billing.acting import as_billing, record_in
-from service.billing.journal import lock_account
+from service.billing.journal import key_reused, lock_account
 from service.errors import conflict
 from service.identifiers import new_id
 from service.invoices import records
@@ -69,11 +69,7 @@ def notify(
                 "and reminded of.",
             )
         if known is not None or not records.insert_notice(connection, notice):
-            raise conflict(
-                "IDEMPOTENCY_KEY_REUSED",
-                "The key belongs to another notice",
-                f"{key} was used for something else. Take a fresh key.",
-            )
+            raise key_reused(key)
         after = before
         if kind == "sent" and before.sent_at is None:
             after = records.save(connection, before, sent_at=now)

@@ -14,7 +14,7 @@ from service.billing.acting import record_in
 from service.billing.money import paise, rupees
 from service.errors import conflict, invalid, not_found
 from service.identifiers import new_id
-from service.invoices.gst import is_rate
+from service.invoices.gst import check_rate
 from service.invoices.letters import check_letters
 from service.invoices.periods import indian_day
 from service.invoices.studio_books import studio_books
@@ -158,12 +158,7 @@ def add_price(
         valid_until,
         external_key,
     )
-    if not is_rate(tax_rate, made.valid_from):
-        raise invalid(
-            "TAX_RATE_UNKNOWN",
-            "There is no such rate of tax",
-            f"{tax_rate} % is no rate of GST for services on {made.valid_from}.",
-        )
+    check_rate(tax_rate, made.valid_from)
     if valid_until is not None and valid_until < made.valid_from:
         raise _wrong_period()
     with studio_books(connection) as studio:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from service import clock
 from service.billing.acting import as_billing, record_in
-from service.billing.journal import known_entry, lock_account, post, request_digest
+from service.billing.journal import key_reused, known_entry, lock_account, post, request_digest
 from service.billing.money import paise, rupees
 from service.errors import conflict, not_found
 from service.identifiers import new_id
@@ -379,17 +379,9 @@ def _write(
         created_at=now,
     )
     if not records.insert_settlement(connection, made):
-        raise key_of_another_account(key)
+        # Known by none of this account's entries, so it settled an invoice of another account.
+        raise key_reused(key)
     return made.settlement_id
-
-
-def key_of_another_account(key: str) -> Exception:
-    """The refusal of a key under which another account of the firm has a settlement."""
-    return conflict(
-        "IDEMPOTENCY_KEY_REUSED",
-        "The key belongs to another operation",
-        f"{key} settled an invoice of another account. Take a fresh key.",
-    )
 
 
 def _advances(

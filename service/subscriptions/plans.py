@@ -12,9 +12,9 @@ from service import clock
 from service.billing.acting import as_billing, record_in
 from service.billing.money import CURRENCY, paise, rupees
 from service.billing.studio_tenant import studio_tenant
-from service.errors import conflict, invalid, not_found
+from service.errors import conflict, not_found
 from service.identifiers import new_id
-from service.invoices.gst import is_rate
+from service.invoices.gst import check_rate
 from service.invoices.letters import check_letters
 from service.invoices.periods import indian_day
 from service.subscriptions import records
@@ -55,7 +55,7 @@ def create_plan(
         ServiceError: 409 PLAN_EXISTS, LETTERS_NOT_PRINTABLE (invoices name the plan); 400
             TAX_RATE_UNKNOWN.
     """
-    _check_rate(tax_rate)
+    check_rate(tax_rate, indian_day(clock.now()))
     check_letters(name, "name")
     studio = studio_tenant(connection)
     plan = Plan(
@@ -106,7 +106,7 @@ def change_plan(
     after = replace(before, **given)
     if after == before:
         return before
-    _check_rate(after.tax_rate)
+    check_rate(after.tax_rate, indian_day(clock.now()))
     check_letters(after.name, "name")
     with as_billing(connection, before.tenant_id):
         taken = connection.scalar(
@@ -133,16 +133,6 @@ def find_plan(connection: Connection, plan_id: UUID) -> Plan:
     if not found:
         raise not_found()
     return found[0]
-
-
-def _check_rate(rate: Decimal) -> None:
-    today = indian_day(clock.now())
-    if not is_rate(rate, today):
-        raise invalid(
-            "TAX_RATE_UNKNOWN",
-            "There is no such rate of tax",
-            f"{rate} % is no rate of GST for services on {today}.",
-        )
 
 
 def _exists(name: str) -> Exception:

@@ -7,7 +7,7 @@ inside a transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -161,6 +161,43 @@ def not_configured(provider: str) -> ServiceError:
 def proof_missing(code: str, title: str, detail: str) -> ServiceError:
     """The refusal of a webhook that does not prove itself."""
     return ServiceError(401, code, title, detail)
+
+
+def check_signature(
+    provider: Name,
+    header: str,
+    headers: Mapping[str, str],
+    secrets: Sequence[str],
+    is_signed: Callable[[str, str], bool],
+) -> None:
+    """See that the signature in a header was made with one of our secrets.
+
+    Args:
+        provider: whose event it says it is.
+        header: where its signature stands.
+        headers: of the request.
+        secrets: ours, of which several count while they are exchanged.
+        is_signed: whether a signature was made with a secret.
+
+    Raises:
+        ServiceError: 401, there is no secret or no signature.
+        NotSignedError: it was made with none of them.
+    """
+    if not secrets:
+        raise proof_missing(
+            f"{provider.upper()}_WEBHOOK_SECRET_NOT_CONFIGURED",
+            f"Events of {provider.capitalize()} are not taken here",
+            f"Set ZENOPS_{provider.upper()}_WEBHOOK_SECRETS.",
+        )
+    signature = headers.get(header, "")
+    if not signature:
+        raise proof_missing(
+            f"MISSING_{provider.upper()}_SIGNATURE",
+            "The event is not signed",
+            f"{provider.capitalize()} sends the header {header}.",
+        )
+    if not any(is_signed(signature, secret) for secret in secrets):
+        raise NotSignedError
 
 
 def noted_id(notes: object, name: str) -> UUID | None:

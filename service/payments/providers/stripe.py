@@ -21,15 +21,15 @@ from service.payments.providers import (
     News,
     NoAnswerError,
     NotAnEventError,
-    NotSignedError,
     RefundStatus,
     RefusedError,
+    Says,
     SubscriptionNews,
+    check_signature,
     currency_at,
     noted_id,
     paise_at,
     part,
-    proof_missing,
     text_at,
 )
 
@@ -50,6 +50,27 @@ _REFUND_STATUS: Mapping[str, RefundStatus] = {
     "succeeded": "succeeded",
     "failed": "failed",
     "canceled": "failed",
+}
+_SESSION_SAYS: Mapping[str, Says] = {
+    "open": "open",
+    "expired": "expired",
+    "complete": "authorized",
+}
+_INTENT_SAYS: Mapping[str, Says] = {
+    "payment_intent.succeeded": "paid",
+    "payment_intent.payment_failed": "failed",
+    "payment_intent.canceled": "cancelled",
+    "payment_intent.created": "open",
+    "payment_intent.processing": "authorized",
+    "payment_intent.requires_action": "authorized",
+    "payment_intent.amount_capturable_updated": "authorized",
+}
+_DISPUTE_SAYS: Mapping[str, Says] = {
+    "lost": "dispute_lost",
+    "won": "dispute_won",
+    # An inquiry that became no dispute.
+    "warning_closed": "dispute_won",
+    "prevented": "dispute_won",
 }
 _SUBSCRIPTION_SAYS: Mapping[str, SubscriptionNews] = {
     "active": "resumed",
@@ -140,29 +161,18 @@ def refund(settings: Settings, order: Order, refund: Refund) -> News:
 
 def verify(settings: Settings, raw: bytes, headers: Mapping[str, str]) -> Heard:
     """See that Stripe has signed these bytes of late; see `Provider`."""
-    if not settings.stripe_webhook_secrets:
-        raise proof_missing(
-            "STRIPE_WEBHOOK_SECRET_NOT_CONFIGURED",
-            "Events of Stripe are not taken here",
-            "Set ZENOPS_STRIPE_WEBHOOK_SECRETS.",
-        )
-    signature = headers.get("Stripe-Signature", "")
-    if not signature:
-        raise proof_missing(
-            "MISSING_STRIPE_SIGNATURE",
-            "The event is not signed",
-            "Stripe sends the header Stripe-Signature.",
-        )
-    import stripe
 
-    for secret in settings.stripe_webhook_secrets:
+    def is_signed(signature: str, secret: str) -> bool:
+        import stripe
+
         try:
             stripe.WebhookSignature.verify_header(raw, signature, secret, TOLERANCE_S)
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
-            continue
-        break
-    else:
-        raise NotSignedError
+            return False
+        return True
+
+    secrets = settings.stripe_webhook_secrets
+    check_signature("stripe", "Stripe-Signature", headers, secrets, is_signed)
     event = _event(raw)
     event_id, event_type = text_at(event, "id"), text_at(event, "type")
     if event_id is None or event_type is None or event.get("object") != "event":
@@ -231,16 +241,14 @@ def _asked(call: Callable[[], Answer]) -> Answer:
 
 
 def _of_session(session: Mapping[str, Any], order: Order | None, *, failed: bool = False) -> News:
-    says = {"open": "open", "expired": "expired", "complete": "authorized"}.get(
-        str(session.get("status")), "open"
-    )
+    says = _SESSION_SAYS.get(str(session.get("status")), "open")
     if failed:
         says = "failed"
     elif says == "authorized" and session.get("payment_status") == "paid":
         # A complete session may wait for a bank; `no_payment_required` is no payment either.
         says = "paid"
     return News(
-        says,  # type: ignore[arg-type]
+        says,
         order_id=noted_id(session.get("metadata"), ORDER_NOTE)
         or (None if order is None else order.payment_order_id),
         provider_order_id=text_at(session, "id"),
@@ -252,17 +260,9 @@ def _of_session(session: Mapping[str, Any], order: Order | None, *, failed: bool
 
 
 def _of_intent(kind: str, intent: Mapping[str, Any]) -> News:
-    says = {
-        "payment_intent.succeeded": "paid",
-        "payment_intent.payment_failed": "failed",
-        "payment_intent.canceled": "cancelled",
-        "payment_intent.created": "open",
-        "payment_intent.processing": "authorized",
-        "payment_intent.requires_action": "authorized",
-        "payment_intent.amount_capturable_updated": "authorized",
-    }.get(kind, "nothing")
+    says = _INTENT_SAYS.get(kind, "nothing")
     return News(
-        says,  # type: ignore[arg-type]
+        says,
         order_id=noted_id(intent.get("metadata"), ORDER_NOTE),
         provider_payment_id=text_at(intent, "id"),
         amount=paise_at(intent, "amount_received" if says == "paid" else "amount"),
@@ -271,7 +271,7 @@ def _of_intent(kind: str, intent: Mapping[str, Any]) -> News:
     )
 
 
-def _of_charge(says: Any, charge: Mapping[str, Any], amount: str) -> News:
+def _of_charge(says: Says, charge: Mapping[str, Any], amount: str) -> News:
     return News(
         says,
         order_id=noted_id(charge.get("metadata"), ORDER_NOTE),
@@ -297,15 +297,8 @@ def _of_refund(refund: Mapping[str, Any]) -> News:
 
 
 def _of_dispute(dispute: Mapping[str, Any]) -> News:
-    says = {
-        "lost": "dispute_lost",
-        "won": "dispute_won",
-        # An inquiry that became no dispute.
-        "warning_closed": "dispute_won",
-        "prevented": "dispute_won",
-    }.get(str(dispute.get("status")), "disputed")
     return News(
-        says,  # type: ignore[arg-type]
+        _DISPUTE_SAYS.get(str(dispute.get("status")), "disputed"),
         provider_payment_id=_id_of(dispute.get("payment_intent")),
         amount=paise_at(dispute, "amount"),
         currency=currency_at(dispute, "currency"),

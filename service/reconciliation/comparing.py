@@ -447,7 +447,8 @@ DRIFTS: tuple[Drift, ...] = (
         "active holds and their work",
         "Its work order is cancelled, closed without a release or not there, or its time is over:"
         " credits are held for nothing.",
-        "Free it: POST /v1/control/credits/release, or let the hourly round do it.",
+        "Free it (POST /v1/control/credits/release), or consume it if the older system told that the"
+        " work was delivered; the hourly round does either.",
         _ORPHANED,
     ),
     Drift(

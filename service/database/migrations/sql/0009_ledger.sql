@@ -116,7 +116,8 @@ create table credit_holds (
 );
 create unique index credit_holds_active on credit_holds (tenant_id, account_id, ref_type, ref_id)
     where status = 'active';
-create index credit_holds_to_expire on credit_holds (expires_at) where status = 'active';
+-- The older system names a hold by its id alone, whichever firm it is of.
+create index credit_holds_by_id on credit_holds (hold_id);
 create index credit_holds_by_ref on credit_holds (tenant_id, account_id, ref_type, ref_id);
 select app.protect_ledger('credit_holds');
 select app.show_in_portal('credit_holds');

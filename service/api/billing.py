@@ -10,11 +10,12 @@ from flask_openapi import APIBlueprint, Tag
 from service.api.access import EVERYBODY, access
 from service.api.answers import answer, etag, page_of
 from service.api.request_life import current
-from service.api.requests import cursor_id, cursor_invalid
+from service.api.requests import cursor_id, cursor_number, path_id
 from service.billing import accounts, credits, records
 from service.billing.accounts import Account
 from service.billing.shapes import (
     CreditSummary,
+    HoldNamed,
     HoldsAnswer,
     HoldsQuery,
     JournalAnswer,
@@ -26,8 +27,7 @@ from service.billing.shapes import (
     TimelineQuery,
 )
 from service.billing.timeline import TimelineItem, timeline_of
-from service.errors import not_found
-from service.identifiers import read_id
+from service.errors import ServiceError
 from service.older_system.acting import account_named, act_as_studio, is_older_system
 
 api = APIBlueprint(
@@ -101,7 +101,7 @@ def show_timeline(query: TimelineQuery) -> Response:
     if account is None:
         return answer(TimelineAnswer(items=[], next_cursor=None))
     items, cursor = timeline_of(
-        current().connection,
+        now.connection,
         account,
         source=query.source,
         cursor=query.cursor,
@@ -118,23 +118,31 @@ def _meant(account_id: str | None) -> Account | None:
     """
     now = current()
     if account_id is not None:
-        found = read_id(account_id)
-        if found is None:
-            raise not_found()
-        return accounts.find_account(now.connection, now.actor.tenant_id, found)
+        return accounts.find_account(now.connection, now.actor.tenant_id, path_id(account_id))
     if now.actor.audience == "portal":
         assert now.actor.user_id is not None
         return accounts.account_of_person(now.connection, now.actor.tenant_id, now.actor.user_id)
     return accounts.account_for(now.connection, now.actor.tenant_id, None)
 
 
+def hold_meant(
+    named: HoldNamed, unnamed: ServiceError
+) -> tuple[UUID | None, tuple[str, str] | None]:
+    """The hold that is to end: by its id, or else by its work.
+
+    Raises:
+        ServiceError: `unnamed`, it is named by neither; 404, the id is none.
+    """
+    if named.reservation_id is not None:
+        return path_id(named.reservation_id), None
+    if named.ref_type is None or named.ref_id is None:
+        raise unnamed
+    return None, (named.ref_type, named.ref_id)
+
+
 def journal_answer(account: Account | None, cursor: str | None, limit: int) -> JournalAnswer:
     """A page of an account's journal."""
-    below = None
-    if cursor is not None:
-        if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-            raise cursor_invalid()
-        below = int(cursor)
+    below = cursor_number(cursor)
     if account is None:
         return JournalAnswer(items=[], next_cursor=None)
     rows = records.journal_page(

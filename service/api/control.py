@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from flask import Response, request
@@ -15,7 +15,7 @@ from contracts.canonical_json import canonical_json
 from service import clock
 from service.api.access import access
 from service.api.answers import answer, etag, page_of
-from service.api.billing import holds_answer, journal_answer, timeline_answer
+from service.api.billing import hold_meant, holds_answer, journal_answer, timeline_answer
 from service.api.people import shown_once
 from service.api.request_life import current
 from service.api.requests import cursor_id, path_id, wanted_version
@@ -53,7 +53,7 @@ from service.billing.shapes import (
 )
 from service.billing.timeline import timeline_of
 from service.billing.usage import record_usage
-from service.errors import FieldError, invalid, invalid_fields, not_found
+from service.errors import FieldError, ServiceError, invalid, invalid_fields, not_found
 from service.identifiers import read_id
 from service.people import firms, founding, members
 from service.people.acting import in_tenant
@@ -117,7 +117,7 @@ def create_account(body: NewAccount) -> Response:
         state_code=body.state_code,
         gstin=body.gstin,
     )
-    return _told(made, 201)
+    return _told(made.account_id, 201)
 
 
 @api.get(
@@ -128,7 +128,7 @@ def create_account(body: NewAccount) -> Response:
 @access("billing.read", audiences=STUDIO)
 def show_account_status(path: AccountPath) -> Response:
     """Reading changes nothing of it."""
-    return _told(_account(path.account_id))
+    return _told(path_id(path.account_id))
 
 
 @api.patch(
@@ -147,16 +147,15 @@ def change_account(path: AccountPath, body: AccountStatusChange) -> Response:
     }
     if body.bill_to is not None:
         changes["bill_to"] = canonical_json(body.bill_to).decode()
-    return _told(
-        accounts.change_account(
-            now.connection,
-            now.actor,
-            _account(path.account_id),
-            wanted_version=wanted_version(request),
-            reason=body.reason,
-            **changes,
-        )
+    changed = accounts.change_account(
+        now.connection,
+        now.actor,
+        _account(path.account_id),
+        wanted_version=wanted_version(request),
+        reason=body.reason,
+        **changes,
     )
+    return _told(changed.account_id)
 
 
 @api.patch(
@@ -168,19 +167,18 @@ def change_account(path: AccountPath, body: AccountStatusChange) -> Response:
 def change_policy(path: AccountPath, body: PolicyChange) -> Response:
     """To pay with credits an account needs some, or force_enable_credit."""
     now = current()
-    return _told(
-        accounts.change_policy(
-            now.connection,
-            now.actor,
-            _account(path.account_id),
-            wanted_version=wanted_version(request),
-            force_enable_credit=body.force_enable_credit,
-            reason=body.reason,
-            billing_mode=body.billing_mode,
-            payment_terms_days=body.payment_terms_days,
-            is_enabled=body.is_enabled,
-        )
+    changed = accounts.change_policy(
+        now.connection,
+        now.actor,
+        _account(path.account_id),
+        wanted_version=wanted_version(request),
+        force_enable_credit=body.force_enable_credit,
+        reason=body.reason,
+        billing_mode=body.billing_mode,
+        payment_terms_days=body.payment_terms_days,
+        is_enabled=body.is_enabled,
     )
+    return _told(changed.account_id)
 
 
 @api.get(
@@ -197,7 +195,7 @@ def show_balance(path: AccountPath, query: BalanceQuery) -> Response:
     return answer(
         BalanceAnswer(
             at=at,
-            credit=Credit(wallet=found.wallet, reserved=found.reserved, available=found.available),
+            credit=Credit.model_validate(found, from_attributes=True),
             receivable=rupees(found.receivable),
         )
     )
@@ -281,6 +279,7 @@ def reserve_credits(body: CreditReserve) -> Response:
 def consume_credits(body: CreditConsume) -> Response:
     """Whole or in part; what is left of it is available again."""
     now = current()
+    hold_id, ref = hold_meant(body, _not_named("reservation_id"))
     status = credits.consume(
         now.connection,
         now.actor,
@@ -288,7 +287,8 @@ def consume_credits(body: CreditConsume) -> Response:
         key=body.idempotency_key,
         amount=body.amount,
         dry_run=body.dry_run,
-        **_hold(body),
+        hold_id=hold_id,
+        ref=ref,
     )
     return _done(status)
 
@@ -298,6 +298,7 @@ def consume_credits(body: CreditConsume) -> Response:
 def release_credits(body: CreditRelease) -> Response:
     """Its credits are available again."""
     now = current()
+    hold_id, ref = hold_meant(body, _not_named("reservation_id"))
     status = credits.release(
         now.connection,
         now.actor,
@@ -305,7 +306,8 @@ def release_credits(body: CreditRelease) -> Response:
         key=body.idempotency_key,
         reason=body.reason,
         dry_run=body.dry_run,
-        **_hold(body),
+        hold_id=hold_id,
+        ref=ref,
     )
     return _done(status)
 
@@ -342,7 +344,7 @@ def list_reservations(query: ReservationsQuery) -> Response:
     elif query.tenant_id is not None:
         tenant_id, account_id = path_id(query.tenant_id), None
     else:
-        raise _name_one("account_id")
+        raise _not_named("account_id")
     return answer(holds_answer(tenant_id, account_id, query.status, below, query.limit))
 
 
@@ -415,11 +417,11 @@ def _account(account_id: str) -> Account:
     return accounts.find_any_account(current().connection, path_id(account_id))
 
 
-def _told(account: Account, status: int = 200) -> Response:
-    (shown,) = records.find_accounts(
-        current().connection, tenant_id=account.tenant_id, account_id=account.account_id
-    )
-    return answer(shown, status, headers=etag(shown.version))
+def _told(account_id: UUID, status: int = 200) -> Response:
+    found = records.find_accounts(current().connection, tenant_id=None, account_id=account_id)
+    if not found:
+        raise not_found()
+    return answer(found[0], status, headers=etag(found[0].version))
 
 
 def _done(status: credits.CreditStatus) -> Response:
@@ -428,23 +430,14 @@ def _done(status: credits.CreditStatus) -> Response:
     return answer(records.told_status(status), headers=headers)
 
 
-def _hold(body: CreditConsume | CreditRelease) -> dict[str, Any]:
-    if body.reservation_id is not None:
-        found = read_id(body.reservation_id)
-        if found is None:
-            raise not_found()
-        return {"hold_id": found}
-    if body.ref_type is None or body.ref_id is None:
-        raise _name_one("reservation_id")
-    return {"ref": (body.ref_type, body.ref_id)}
+_NAME: Mapping[str, str] = {
+    "reservation_id": "Name the hold by reservation_id, or by ref_type and ref_id.",
+    "account_id": "Name an account by account_id, or a firm by tenant_id.",
+}
 
 
-def _name_one(field: str) -> Exception:
-    what = {
-        "reservation_id": "Name the hold by reservation_id, or by ref_type and ref_id.",
-        "account_id": "Name an account by account_id, or a firm by tenant_id.",
-    }[field]
-    return invalid_fields(FieldError(field, what), detail=what)
+def _not_named(field: str) -> ServiceError:
+    return invalid_fields(FieldError(field, _NAME[field]), detail=_NAME[field])
 
 
 def _check_firm(tenant_id: UUID) -> None:

@@ -16,9 +16,10 @@ from service import clock
 from service.actor import Actor
 from service.api.access import access
 from service.api.answers import answer, page_of
+from service.api.billing import hold_meant, holds_answer
 from service.api.failures import refuse
 from service.api.request_life import current, the_service
-from service.api.requests import cursor_id, cursor_invalid, idempotency_key
+from service.api.requests import cursor_id, cursor_number, idempotency_key, path_id
 from service.billing import credits, records
 from service.billing.accounts import (
     Account,
@@ -27,12 +28,11 @@ from service.billing.accounts import (
     find_any_account,
     read_external_key,
 )
-from service.billing.credits import CreditStatus, Hold
-from service.billing.journal import find_wallet
+from service.billing.credits import CreditStatus
 from service.billing.reconciling_holds import Wanted, ended_holds, reconcile
-from service.billing.shapes import Credit
+from service.billing.shapes import Credit, HoldAnswer
 from service.database.connections import transaction
-from service.errors import ServiceError, invalid, not_found
+from service.errors import ServiceError, invalid
 from service.identifiers import read_id
 from service.older_system.acting import (
     account_named,
@@ -98,10 +98,7 @@ def tell(error: ServiceError) -> Response:
 def account_status(path: OlderAccountPath) -> Response:
     """By its id. Reading writes nothing."""
     connection, _ = _studio()
-    found = read_id(path.account_id)
-    if found is None:
-        raise not_found()
-    return answer(_status(connection, find_any_account(connection, found)))
+    return _status(connection, find_any_account(connection, path_id(path.account_id)))
 
 
 @api.get(
@@ -113,7 +110,7 @@ def account_status(path: OlderAccountPath) -> Response:
 def account_status_by_key(query: AccountNamed) -> Response:
     """404 if there is no such account: it is not created by being asked for."""
     connection, _ = _studio()
-    return answer(_status(connection, _account(connection, query)))
+    return _status(connection, _account(connection, query))
 
 
 @api.post("/credits/reserve", summary="Set credits aside", responses={200: OlderCreditAnswer})
@@ -209,20 +206,10 @@ def list_reservations(query: OlderReservationsQuery) -> Response:
     """Active, consumed and released ones."""
     connection, _ = _studio()
     account = _account(connection, query)
-    rows = credits.holds_of(
-        connection,
-        account.tenant_id,
-        account.account_id,
-        status=query.status,
-        below=cursor_id(query.cursor),
-        limit=query.limit + 1,
-    )
-    shown, last = page_of(rows, query.limit)
+    below = cursor_id(query.cursor)
+    page = holds_answer(account.tenant_id, account.account_id, query.status, below, query.limit)
     return answer(
-        ReservationsAnswer(
-            items=[_told(hold) for hold in shown],
-            next_cursor=None if last is None else str(last.hold_id),
-        )
+        ReservationsAnswer(items=[_told(hold) for hold in page.items], next_cursor=page.next_cursor)
     )
 
 
@@ -236,10 +223,7 @@ def list_ledger(query: CreditsQuery) -> Response:
     """In the older system's words; the journal itself is at GET /v1/billing/ledger."""
     connection, _ = _studio()
     account = _account(connection, query)
-    written = query.cursor
-    if written is not None and not (written.isascii() and written.isdecimal()):
-        raise cursor_invalid()
-    below = None if written is None else min(int(written[:18]), 2**62)
+    below = cursor_number(query.cursor)
     rows = ledger_of(connection, account, below=below, limit=query.limit + 1)
     shown, last = page_of(rows, query.limit)
     return answer(
@@ -274,9 +258,7 @@ def reconcile_credits(body: ReconcileOrder) -> Response:
     account = None
     if body.account_id is not None or body.external_key is not None:
         account = account_named(connection, body.account_id, body.external_key)
-    tenant_id = None
-    if body.tenant_id is not None and (tenant_id := read_id(body.tenant_id)) is None:
-        raise not_found()
+    tenant_id = None if body.tenant_id is None else path_id(body.tenant_id)
     wanted = Wanted(
         tenant_id=tenant_id if account is None else account.tenant_id,
         account_id=None if account is None else account.account_id,
@@ -343,18 +325,12 @@ def _reservation(
     connection: Connection, body: EndingReservation
 ) -> tuple[Account, UUID | None, tuple[str, str] | None]:
     """The account and the reservation that are meant: by its id alone, or by account and work."""
-    hold_id = None
-    if body.reservation_id is not None and (hold_id := read_id(body.reservation_id)) is None:
-        raise not_found()
-    ref = None
-    if hold_id is None:
-        if body.ref_type is None or body.ref_id is None:
-            raise invalid(
-                "RESERVATION_NOT_NAMED",
-                "No reservation is named",
-                "Send reservation_id, or ref_type and ref_id.",
-            )
-        ref = (body.ref_type, body.ref_id)
+    unnamed = invalid(
+        "RESERVATION_NOT_NAMED",
+        "No reservation is named",
+        "Send reservation_id, or ref_type and ref_id.",
+    )
+    hold_id, ref = hold_meant(body, unnamed)
     if hold_id is not None and body.account_id is None and body.external_key is None:
         hold = credits.find_hold(connection, hold_id)
         return find_account(connection, hold.tenant_id, hold.account_id), hold_id, None
@@ -373,22 +349,11 @@ def _key(given: str | None) -> str:
     return key
 
 
-def _status(connection: Connection, account: Account) -> AccountStatus:
-    wallet = find_wallet(connection, account.tenant_id, account.account_id)
-    return AccountStatus(
-        account_id=account.account_id,
-        tenant_id=account.tenant_id,
-        account_type=account.account_type,
-        external_key=account.external_key,
-        display_name=account.display_name,
-        account_status=account.status,
-        billing_mode=account.billing_mode,
-        payment_terms_days=account.payment_terms_days,
-        credit_cost_model=account.credit_cost_model,
-        currency=account.currency,
-        is_enabled=account.is_enabled,
-        credit=Credit(wallet=wallet.wallet, reserved=wallet.reserved, available=wallet.available),
+def _status(connection: Connection, account: Account) -> Response:
+    (shown,) = records.find_accounts(
+        connection, tenant_id=account.tenant_id, account_id=account.account_id
     )
+    return answer(AccountStatus.model_validate(shown, from_attributes=True))
 
 
 def _credits(account: Account, status: CreditStatus) -> Response:
@@ -397,26 +362,11 @@ def _credits(account: Account, status: CreditStatus) -> Response:
             account_id=account.account_id,
             external_key=account.external_key,
             idempotent=status.replayed,
-            credit=Credit(
-                wallet=status.wallet, reserved=status.reserved, available=status.available
-            ),
-            reservation=None if status.hold is None else _told(status.hold),
+            credit=Credit.model_validate(status, from_attributes=True),
+            reservation=None if status.hold is None else _told(records.told_hold(status.hold)),
         )
     )
 
 
-def _told(hold: Hold) -> Reservation:
-    return Reservation(
-        id=hold.hold_id,
-        reservation_id=hold.hold_id,
-        account_id=hold.account_id,
-        ref_type=hold.ref_type,
-        ref_id=hold.ref_id,
-        amount=hold.amount,
-        consumed=hold.consumed,
-        status=hold.status,
-        reason=hold.reason,
-        created_at=hold.created_at,
-        expires_at=hold.expires_at,
-        ended_at=hold.ended_at,
-    )
+def _told(hold: HoldAnswer) -> Reservation:
+    return Reservation(id=hold.reservation_id, **dict(hold))

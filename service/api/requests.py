@@ -111,6 +111,19 @@ def cursor_id(cursor: str | None) -> UUID | None:
     return found
 
 
+def cursor_number(cursor: str | None) -> int | None:
+    """The number that a page of a numbered list follows; None for the first page.
+
+    Raises:
+        ServiceError: 400, the cursor is no number that a list has.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
+        raise cursor_invalid()
+    return int(cursor)
+
+
 def cursor_invalid() -> ServiceError:
     """The refusal of a cursor that no answer gave."""
     return invalid(

@@ -115,7 +115,7 @@ def told_status(status: CreditStatus) -> CreditAnswer:
     """What an operation answers."""
     return CreditAnswer(
         account_id=status.account_id,
-        credit=Credit(**_credit((status.wallet, status.reserved, status.available))),
+        credit=Credit.model_validate(status, from_attributes=True),
         reservation=None if status.hold is None else told_hold(status.hold),
         entry_id=status.entry_id,
         dry_run=status.entry_id is None,

@@ -9,6 +9,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from service.billing.accounts import AccountType, Mode, Status
+from service.billing.credits import LARGEST_AMOUNT, HoldStatus
+from service.billing.timeline import Source
 from service.people.shapes import Email, InvitationAnswer, Name, Slug, Tenant
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -16,11 +19,8 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 OperationKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 RefType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")]
 RefId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Mode = Literal["POSTPAID", "CREDIT"]
-AccountStatus = Literal["active", "suspended"]
-HoldStatus = Literal["active", "consumed", "released"]
-TimelineSource = Literal["ledger", "usage", "invoices", "payments"]
+Amount = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
+Minutes = Annotated[int, Field(ge=5, le=525_600)]
 StateCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 Gstin = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$")
@@ -72,7 +72,7 @@ class HoldsQuery(PageOf):
 class TimelineQuery(PageOf):
     """Which part of an account's story; by its key for the older system alone."""
 
-    source: TimelineSource | None = None
+    source: Source | None = None
     external_key: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 
@@ -108,7 +108,7 @@ class ReservationsQuery(_Sent):
 class StoryQuery(OneAccountQuery):
     """Whose story, which source, which part."""
 
-    source: TimelineSource | None = None
+    source: Source | None = None
 
 
 class BalanceQuery(_Sent):
@@ -133,7 +133,7 @@ class NewAccount(_Sent):
     tenant_id: IdText | None = None
     external_key: Annotated[str, StringConstraints(max_length=400)]
     display_name: Text
-    account_type: Literal["tenant", "external_associate"] = "tenant"
+    account_type: AccountType = "tenant"
     owner_user_id: UUID | None = None
     payment_terms_days: int | None = Field(None, ge=0, le=365)
     bill_to: BillTo | None = None
@@ -144,7 +144,7 @@ class NewAccount(_Sent):
 class AccountStatusChange(_Sent):
     """An account is suspended, taken back, or called and addressed otherwise."""
 
-    status: AccountStatus | None = None
+    status: Status | None = None
     display_name: Text | None = None
     bill_to: BillTo | None = None
     state_code: StateCode | None = None
@@ -167,7 +167,7 @@ class PolicyChange(_Sent):
 class CreditGrant(_Sent):
     """Credits are given; an adjustment may take them away."""
 
-    amount: int = Field(ge=-1_000_000_000, le=1_000_000_000)
+    amount: int = Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)
     kind: Literal["grant", "topup", "adjustment"] = "grant"
     idempotency_key: OperationKey
     reason: Reason | None = None
@@ -182,21 +182,26 @@ class CreditReserve(_Sent):
     ref_type: RefType
     ref_id: RefId
     idempotency_key: OperationKey
-    timeout_minutes: int | None = Field(
-        None, ge=5, le=525_600, description="free them after so long if nobody says more"
+    timeout_minutes: Minutes | None = Field(
+        None, description="free them after so long if nobody says more"
     )
     operator_override: bool = Field(False, description="give what lacks; needs override_reason")
     override_reason: Reason | None = None
     dry_run: bool = False
 
 
-class _Ending(_Sent):
-    """Which hold ends: by its id, or by the work it is for."""
+class HoldNamed(BaseModel):
+    """A hold, by its id or by the work it is for."""
 
-    account_id: IdText
     reservation_id: IdText | None = None
     ref_type: RefType | None = None
     ref_id: RefId | None = None
+
+
+class _Ending(_Sent, HoldNamed):
+    """Which hold of an account ends."""
+
+    account_id: IdText
     idempotency_key: OperationKey
     dry_run: bool = False
 
@@ -240,10 +245,10 @@ class AccountAnswer(BaseModel):
 
     account_id: UUID
     tenant_id: UUID
-    account_type: str
+    account_type: AccountType
     external_key: str
     display_name: str
-    account_status: AccountStatus
+    account_status: Status
     billing_mode: Mode
     payment_terms_days: int
     credit_cost_model: str
@@ -350,7 +355,7 @@ class TimelineItemAnswer(BaseModel):
     """One thing that happened to an account."""
 
     at: datetime
-    source: TimelineSource
+    source: Source
     event: str
     item_id: str
     credits: int | None = Field(description="by how much what is available changed")

@@ -13,16 +13,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.billing.accounts import AccountType, Mode, Status
-from service.billing.credits import LARGEST_AMOUNT, HoldStatus
-from service.billing.shapes import Credit
+from service.billing.credits import LARGEST_KEY, HoldStatus
+from service.billing.reconciling_holds import TIMEOUT_MINUTES
+from service.billing.shapes import Amount, Credit, HoldAnswer, HoldNamed, Minutes, RefId, RefType
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=246)]
-RefType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")]
-RefId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Amount = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
-Minutes = Annotated[int, Field(ge=5, le=525_600)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=LARGEST_KEY)]
 EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,99}$")]
 
 
@@ -77,12 +74,9 @@ class Reserving(AccountNamed):
     override_reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
 
 
-class EndingReservation(AccountNamed):
+class EndingReservation(AccountNamed, HoldNamed):
     """The end of a reservation, named by its id or by its work."""
 
-    reservation_id: Id | None = None
-    ref_type: RefType | None = None
-    ref_id: RefId | None = None
     idempotency_key: Key | None = None
 
 
@@ -121,7 +115,7 @@ class ReconcileOrder(Sent):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     timeout_minutes: Annotated[
         Minutes, Field(description="for reservations that were given no time of their own")
-    ] = 1440
+    ] = TIMEOUT_MINUTES
     ref_type: RefType | None = None
     account_id: Id | None = None
     external_key: ExternalKey | None = None
@@ -147,21 +141,10 @@ class AccountStatus(BaseModel):
     credit: Credit
 
 
-class Reservation(BaseModel):
-    """Credits that are or were set aside."""
+class Reservation(HoldAnswer):
+    """Credits that are or were set aside, by both of the names that the older system has for an id."""
 
     id: UUID
-    reservation_id: UUID
-    account_id: UUID
-    ref_type: str
-    ref_id: str
-    amount: int
-    consumed: int
-    status: HoldStatus
-    reason: str | None
-    created_at: datetime
-    expires_at: datetime | None
-    ended_at: datetime | None
 
 
 class OlderCreditAnswer(BaseModel):

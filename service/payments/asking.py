@@ -62,14 +62,7 @@ def ask_due(service: Service) -> None:
             # The job moves the order on; one that is given up is asked for again the next hour.
             turn = f"{row.ask_at:%Y-%m-%dT%H:%M:%S}:{clock.now():%Y-%m-%dT%H}"
             key = f"payment.ask:{row.payment_order_id}:{turn}"
-            actor = Actor(
-                tenant_id=row.tenant_id,
-                user_id=None,
-                audience="worker",
-                capabilities=frozenset(),
-                name="payments",
-                request_id=key,
-            )
+            actor = Actor(row.tenant_id, None, "worker", frozenset(), "payments", key)
             enqueue(connection, actor, "payment.ask", key=key, subject_id=row.payment_order_id)
 
 

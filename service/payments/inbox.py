@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from service.bootstrap import Service
     from service.jobs.job import Job
-    from service.payments.providers import News
+    from service.payments.providers import Heard, News
     from service.payments.records import EventStatus
 
 #: An event that is not worked off after so long gets a job anew; its first one may be dead.
@@ -114,36 +114,51 @@ def receive(service: Service, provider: Name, raw: bytes, headers: Mapping[str, 
     with transaction(service.engine, role="zen_studio") as connection:
         studio = studio_tenant(connection)
         become(connection, "zen_studio", tenant_id=studio, audience="studio")
-        event = Event(
-            tenant_id=studio,
-            event_id=new_id(),
-            provider=provider,
-            provider_event_id=heard.provider_event_id,
-            event_type=heard.event_type[:100],
-            provider_created_at=heard.created_at,
-            payload_sha256=hashlib.sha256(raw).hexdigest(),
-            status="received",
-            outcome=None,
-            order_tenant_id=None,
-            payment_order_id=None,
-            received_at=clock.now(),
-            processed_at=None,
-        )
-        with as_billing(connection, studio):
-            is_new = records.keep_event(connection, event, raw)
-            known = event
-            if not is_new:
-                found = records.event_by_provider(
-                    connection, studio, provider, heard.provider_event_id
-                )
-                assert found is not None
-                known = found
+        event, is_new = store(connection, studio, provider, heard, raw)
         if is_new:
             _enqueue(connection, studio, event.event_id, f"payment.event:{event.event_id}")
-        elif known.payload_sha256 != event.payload_sha256:
-            log.warning("payment.event_differs", provider=provider, event_id=str(known.event_id))
     crashpoint("webhook-after-store")
-    return Receipt(known.event_id, is_duplicate=not is_new, status=known.status)
+    return Receipt(event.event_id, is_duplicate=not is_new, status=event.status)
+
+
+def store(
+    connection: Connection, studio: UUID, provider: Name, heard: Heard, raw: bytes
+) -> tuple[Event, bool]:
+    """Keep a verified event, unless it was kept before.
+
+    Args:
+        connection: in a role that sees the studio's rows.
+        studio: its tenant.
+        provider: whose event it is.
+        heard: what is known of it.
+        raw: its bytes.
+
+    Returns:
+        The event as it is kept, and whether it is new.
+    """
+    event = Event(
+        tenant_id=studio,
+        event_id=new_id(),
+        provider=provider,
+        provider_event_id=heard.provider_event_id,
+        event_type=heard.event_type[:100],
+        provider_created_at=heard.created_at,
+        payload_sha256=hashlib.sha256(raw).hexdigest(),
+        status="received",
+        outcome=None,
+        order_tenant_id=None,
+        payment_order_id=None,
+        received_at=clock.now(),
+        processed_at=None,
+    )
+    with as_billing(connection, studio):
+        if records.keep_event(connection, event, raw):
+            return event, True
+        known = records.event_by_provider(connection, studio, provider, heard.provider_event_id)
+    assert known is not None
+    if known.payload_sha256 != event.payload_sha256:
+        log.warning("payment.event_differs", provider=provider, event_id=str(known.event_id))
+    return known, False
 
 
 def work_off(job: Job) -> None:
@@ -282,12 +297,5 @@ def sweep(service: Service) -> None:
 
 
 def _enqueue(connection: Connection, studio: UUID, event_id: UUID, key: str) -> None:
-    actor = Actor(
-        tenant_id=studio,
-        user_id=None,
-        audience="worker",
-        capabilities=frozenset(),
-        name="payments",
-        request_id=key,
-    )
+    actor = Actor(studio, None, "worker", frozenset(), "payments", key)
     enqueue(connection, actor, "payment.event", key=key, subject_id=event_id)

@@ -81,7 +81,9 @@ def make_app(
         routes = _PROVIDERS[name].blueprint(store, deliveries, *keys)
         app.register_blueprint(routes, url_prefix=f"/{name}")
         app.register_blueprint(
-            desk.blueprint(store, deliveries, _PROVIDERS[name]), url_prefix=f"/{name}", name=f"{name}-desk"
+            desk.blueprint(store, deliveries, _PROVIDERS[name]),
+            url_prefix=f"/{name}",
+            name=f"{name}-desk",
         )
         behind[name] = StandIn(store, deliveries)
     return _with_faults(app, behind), behind

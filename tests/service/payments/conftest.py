@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import http.client
 import json
 import os
@@ -20,19 +19,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from service import clock
 from service.actor import Actor
 from service.billing import journal
 from service.billing.accounts import Account
-from service.billing.acting import as_billing
 from service.bootstrap import Service
 from service.database.connections import transaction
 from service.identifiers import new_id
 from service.invoices import prices
 from service.kept_process import start_kept
 from service.payments import checkout, inbox, records
+from service.payments.providers import Heard
 from service.payments.records import Event, Order
 from service.settings import Settings
 from tests.service.invoices.conftest import Books, books
@@ -220,30 +218,12 @@ class Till:
     def keep_all(self, provider: str, events: dict[str, tuple[str, Any]]) -> dict[str, UUID]:
         """The rows of events, by the same names."""
         found = {}
-        with self.working() as (connection, _), as_billing(connection):
+        with self.working() as (connection, _):
             for name, (event_id, event) in events.items():
                 body = json.dumps(event).encode()
-                row = Event(
-                    tenant_id=self.books.studio_id,
-                    event_id=new_id(),
-                    provider=provider,  # type: ignore[arg-type]
-                    provider_event_id=event_id,
-                    event_type=event.get("type") or event["event"],
-                    provider_created_at=None,
-                    payload_sha256=hashlib.sha256(body).hexdigest(),
-                    status="received",
-                    outcome=None,
-                    order_tenant_id=None,
-                    payment_order_id=None,
-                    received_at=clock.now(),
-                    processed_at=None,
-                )
-                if records.keep_event(connection, row, body):
-                    found[name] = row.event_id
-                    continue
-                known = records.event_by_provider(connection, row.tenant_id, provider, event_id)
-                assert known is not None
-                found[name] = known.event_id
+                heard = Heard(event_id, event.get("type") or event["event"], None)
+                kept, _ = inbox.store(connection, self.books.studio_id, provider, heard, body)  # type: ignore[arg-type]
+                found[name] = kept.event_id
         return found
 
     def hear(self, provider: str, event: Any, event_id: str | None = None) -> Event:
@@ -277,8 +257,6 @@ class Till:
 
     def ledgers(self, account: Account) -> dict[str, int]:
         """What the account's entries add up to, by ledger."""
-        from sqlalchemy import text
-
         with self.books.acting() as connection:
             rows = connection.execute(
                 text(
@@ -292,8 +270,6 @@ class Till:
 
     def audit(self, order: Order) -> list[str]:
         """What the audit says was done to the order."""
-        from sqlalchemy import text
-
         with self.books.acting() as connection:
             return list(
                 connection.scalars(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
-from pydantic import ValidationError
 
 from service.api.access import EVERYBODY, OPERATORS, access, public, with_signed_address
 from service.api.answers import answer, etag, page_of
-from service.api.failures import validation_failed
 from service.api.request_life import current, the_service
 from service.api.requests import path_id, wanted_version
+from service.api.sent_files import form_with_file, sent_file, stored_file
 from service.database.connections import transaction
-from service.errors import FieldError, ServiceError, invalid_fields, not_found
+from service.errors import not_found
 from service.evidence import checklist, documents, field_links, items, records, uploads
-from service.evidence.file_names import disposition
 from service.evidence.limits import limits
 from service.evidence.shapes import (
     ConfirmUpload,
@@ -45,32 +43,14 @@ from service.evidence.shapes import (
     WorkOrderPath,
 )
 from service.evidence.signed_addresses import read_signature, sign
-from service.objects import storage
 from service.workorders import evaluating
 
 if TYPE_CHECKING:
-    from werkzeug.datastructures import FileStorage
-
-    from service.objects.storage import Objects
     from service.workorders.records import WorkOrder
 
 api = APIBlueprint("evidence", __name__, url_prefix="/v1", abp_tags=[Tag(name="evidence")])
 
-_UPLOAD = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                **UploadForm.model_json_schema(),
-                "properties": {
-                    "file": {"type": "string", "format": "binary"},
-                    **UploadForm.model_json_schema()["properties"],
-                },
-                "required": ["file"],
-            }
-        }
-    },
-}
+_UPLOAD = form_with_file(UploadForm)
 _BYTES = {"required": True, "content": {"application/octet-stream": {}}}
 # A file is answered as what it is: a picture, a PDF, a table.
 _FILE = {"description": "The file", "content": {"*/*": {}}}
@@ -90,7 +70,7 @@ def upload_file() -> Response:
     picture that looks the same; that is a warning and stops nothing.
     """
     now = current()
-    file, form = _form()
+    file, form = sent_file(UploadForm)
     document_id = uploads.take(
         now.connection,
         now.actor,
@@ -192,7 +172,7 @@ def get_content(path: DocumentPath) -> Response:
     """The bytes as they were uploaded. Who opens identity papers is written down."""
     now = current()
     row = documents.open_document(now.connection, now.actor, path_id(path.document_id))
-    return _file(now.service.objects, row)
+    return stored_file(now.service.objects, row)
 
 
 @api.get(
@@ -210,7 +190,7 @@ def get_signed(path: DocumentPath, query: Signature) -> Response:
         row = records.find_document(connection, signed.tenant_id, document_id)
     if row is None or row.status != "uploaded":
         raise not_found()
-    return _file(service.objects, row)
+    return stored_file(service.objects, row)
 
 
 @api.get("/documents", summary="Documents, newest first", responses={200: DocumentList})
@@ -428,47 +408,3 @@ def _document(document_id: UUID) -> Response:
 def _evidence(order: WorkOrder) -> Response:
     now = current()
     return answer(items.listed(now.connection, now.actor, order), headers=etag(order.version))
-
-
-def _file(objects: Objects, row: Any) -> Response:
-    """A file to be saved: no browser shows it as a page, whatever is in it."""
-    headers = {
-        "Content-Disposition": disposition(row.filename),
-        "Content-Length": str(row.size),
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "private, no-store",
-        "Accept-Ranges": "none",
-    }
-    known = row.media_type if row.media_type in limits().kinds else "application/octet-stream"
-    return Response(storage.stream(objects, row.object_key), headers=headers, content_type=known)
-
-
-def _form() -> tuple[FileStorage, UploadForm]:
-    """The file of a form and its fields, each of which is there once and known."""
-    wrong = []
-    if request.mimetype != "multipart/form-data":
-        raise ServiceError(
-            415,
-            "MEDIA_TYPE_UNSUPPORTED",
-            "The body's media type is not taken here",
-            "Send multipart/form-data with the part `file`.",
-        )
-    files = request.files.getlist("file")
-    if len(files) != 1 or len(request.files) != 1:
-        wrong.append(FieldError("file", "the form needs one file, in the part `file`", "MISSING"))
-    fields: dict[str, str] = {}
-    for name, values in request.form.lists():
-        if len(values) > 1:
-            wrong.append(FieldError(name[:100], "is there more than once"))
-        # Pages send their proof along, and an empty text for a field that nobody filled in.
-        elif name != "csrf_token" and values[0]:
-            if "\x00" in values[0]:
-                wrong.append(FieldError(name[:100], "holds the character U+0000"))
-            fields[name] = values[0]
-    if not wrong:
-        try:
-            return files[0], UploadForm.model_validate(fields)
-        except ValidationError as error:
-            raise validation_failed(error) from None
-    raise invalid_fields(*wrong, detail=wrong[0].message)

@@ -13,16 +13,15 @@ from uuid import UUID
 
 from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
-from pydantic import ValidationError
 
 from service.api.access import EVERYBODY, access
 from service.api.answers import answer, etag, page_of
-from service.api.failures import validation_failed
 from service.api.request_life import current
 from service.api.requests import cursor_id, idempotency_key, path_id, wanted_version
+from service.api.sent_files import form_with_file, sent_file, stored_file
 from service.billing.accounts import Account, find_account, find_any_account
 from service.billing.money import paise
-from service.errors import FieldError, ServiceError, invalid, invalid_fields, not_found
+from service.errors import invalid, not_found
 from service.evidence.file_names import disposition
 from service.identifiers import new_id
 from service.invoices import (
@@ -40,7 +39,6 @@ from service.invoices import (
 )
 from service.invoices.records import Invoice
 from service.invoices.totals import Item
-from service.objects import storage
 from service.subscriptions.refilling import invoice_changed
 
 if TYPE_CHECKING:
@@ -60,21 +58,7 @@ _may_write = access("invoices.write", audiences=_STUDIO)
 _may_set = access("billing.write", audiences=_STUDIO)
 _PDF = {200: {"description": "The document", "content": {"application/pdf": {}}}}
 _FILE = {200: {"description": "The file", "content": {"*/*": {}}}}
-_FORM = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "file": {"type": "string", "format": "binary"},
-                    **shapes.ProofForm.model_json_schema()["properties"],
-                },
-                "required": ["file"],
-            }
-        }
-    },
-}
+_FORM = form_with_file(shapes.ProofForm)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -402,7 +386,7 @@ def bring_proof(path: shapes.InvoicePath) -> Response:
     """A form with the part `file`: a picture or a PDF. It settles nothing; the studio looks at it."""
     now = current()
     invoice = _seen(path.invoice_id)
-    file, form = _sent_file()
+    file, form = sent_file(shapes.ProofForm)
     made = attachments.attach(
         now.connection,
         now.actor,
@@ -423,15 +407,7 @@ def get_attachment(path: shapes.AttachmentPath) -> Response:
     found = attachments.find_attachment(
         now.connection, _seen(path.invoice_id), path_id(path.attachment_id)
     )
-    return Response(
-        storage.stream(now.service.objects, found.object_key),
-        headers={
-            "Content-Disposition": disposition(found.filename),
-            "Content-Length": str(found.size),
-            "Cache-Control": "private, no-store",
-        },
-        content_type=found.media_type,
-    )
+    return stored_file(now.service.objects, found)
 
 
 @api.get("/price-lists", summary="Prices, newest first", responses={200: shapes.PriceList})
@@ -586,27 +562,3 @@ def _pdf(content: bytes, name: str) -> Response:
         },
         content_type="application/pdf",
     )
-
-
-def _sent_file() -> tuple[Any, shapes.ProofForm]:
-    if request.mimetype != "multipart/form-data":
-        raise ServiceError(
-            415,
-            "MEDIA_TYPE_UNSUPPORTED",
-            "The body's media type is not taken here",
-            "Send multipart/form-data with the part `file`.",
-        )
-    files = request.files.getlist("file")
-    if len(files) != 1 or len(request.files) != 1:
-        raise invalid_fields(
-            FieldError("file", "the form needs one file, in the part `file`", "MISSING")
-        )
-    # A part may lack its name.
-    sent = {name or "": text for name, text in request.form.items()}
-    fields = {name: text for name, text in sent.items() if name != "csrf_token" and text}
-    if any("\x00" in text for text in fields.values()):
-        raise invalid_fields(FieldError("form", "holds the character U+0000"))
-    try:
-        return files[0], shapes.ProofForm.model_validate(fields)
-    except ValidationError as error:
-        raise validation_failed(error) from None

@@ -444,15 +444,26 @@ def test_a_part_without_a_name_is_refused_and_not_by_failing(
 ) -> None:
     """Found by generated requests: with a key, the form is compared part by part."""
     made = issued(studio, books.account())
-    body = (
-        b'--x\r\nContent-Disposition: form-data; filename="a.pdf"; name="file"\r\n\r\n%PDF-\r\n'
-        b"--x\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--x--\r\n"
-    )
+    file = b'--x\r\nContent-Disposition: form-data; filename="a.pdf"; name="file"\r\n\r\n%PDF-\r\n'
+    nameless = b"--x\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n"
     for address in (f"/v1/invoices/{made['id']}/payment-proof", "/v1/files/upload"):
-        refused = firm.post(
-            address, body=body, content_type="multipart/form-data; boundary=x", **key()
-        )
-        assert refused.status_code == 422, refused.get_data(as_text=True)
+        for parts in (nameless, nameless * 2):
+            refused = firm.post(
+                address,
+                body=file + parts + b"--x--\r\n",
+                content_type="multipart/form-data; boundary=x",
+                **key(),
+            )
+            assert refused.status_code == 422, refused.get_data(as_text=True)
+
+
+def test_a_field_of_the_form_is_there_once(books: Books, studio: Client, firm: Client) -> None:
+    made = issued(studio, books.account())
+    form = {"file": (io.BytesIO(jpeg()), "a.jpg"), "filename": ["paid.jpg", "unpaid.jpg"]}
+    address = f"/v1/invoices/{made['id']}/payment-proof"
+    refused = read(firm.post(address, data=form, content_type="multipart/form-data"), 422)
+    assert [one["field"] for one in refused["errors"]] == ["filename"]
+    assert read(firm.get(f"/v1/invoices/{made['id']}"))["attachments"] == []
 
 
 def test_marked_as_paid_again_after_the_money_went_back(books: Books, studio: Client) -> None:

@@ -22,6 +22,7 @@ from service.database.connections import transaction
 from service.jobs.job import CannotSucceed
 from service.jobs.outbox import enqueue
 from service.payments import records, refunding
+from service.payments.checkout import PAUSES
 from service.payments.providers import News, NoAnswerError, RefusedError, provider_of
 from service.payments.records import Order, Refund
 from service.payments.settling import apply_news
@@ -36,14 +37,8 @@ if TYPE_CHECKING:
     from service.jobs.job import Job
     from service.settings import Settings
 
-#: The pauses between questions about one order; after the last of them nobody is asked any more.
-PAUSES = (
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    *[timedelta(days=1)] * 6,
-)
+#: How long after the question about a paid order it is asked about once more.
+_ONCE_MORE = timedelta(days=6)
 _ASKED_AT_ONCE = 200
 
 log = structlog.get_logger("zenops.payments")
@@ -171,13 +166,13 @@ def _moved_on(order: Order, refunds: Sequence[Refund], now: datetime) -> Order:
         # A link that was never made needs no watching; one that failed may be paid yet.
         order.status == "failed" and order.provider_order_id is None
     )
-    if is_over or asked > len(PAUSES):
+    if is_over or asked >= len(PAUSES):
         return replace(order, ask_at=None, asked=asked)
     if order.is_settled and not _is_open(order, refunds):
         # Once more, for refunds that nobody has told us of.
-        later = now + PAUSES[-1] * 6 if asked == 1 else None
+        later = now + _ONCE_MORE if asked == 1 else None
         return replace(order, ask_at=later, asked=asked)
-    return replace(order, ask_at=now + PAUSES[asked - 1], asked=asked)
+    return replace(order, ask_at=now + PAUSES[asked], asked=asked)
 
 
 def _is_open(order: Order, refunds: Sequence[Refund]) -> bool:

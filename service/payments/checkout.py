@@ -44,8 +44,14 @@ if TYPE_CHECKING:
 CREDIT = "credit"
 #: How long a link can be paid by: less than providers keep a key for, so that one key has one link.
 LINK_LASTS = timedelta(hours=23)
-#: When an order is asked about for the first time.
-FIRST_ASKED = timedelta(minutes=5)
+#: The pauses before each question about an order or its refunds; after the last nobody is asked.
+PAUSES = (
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    *[timedelta(days=1)] * 6,
+)
 _PAISA = Decimal("0.01")
 
 
@@ -250,7 +256,7 @@ def _insert(
         checkout_url=None,
         failure=None,
         finding=None,
-        ask_at=now + FIRST_ASKED,
+        ask_at=now + PAUSES[0],
         asked=0,
         created_by=actor.user_id or actor.token_id,
         created_at=now,

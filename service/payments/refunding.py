@@ -16,7 +16,7 @@ from service.billing.money import rupees
 from service.errors import ServiceError, conflict, invalid, not_found
 from service.identifiers import new_id
 from service.payments import records
-from service.payments.checkout import FIRST_ASKED
+from service.payments.checkout import PAUSES
 from service.payments.providers import News, NoAnswerError, RefusedError, provider_of
 from service.payments.records import Order, Refund
 from service.payments.settling import apply_news
@@ -85,7 +85,7 @@ def start_refund(
             updated_at=clock.now(),
         )
         records.insert_refund(connection, made)
-        order = _to_be_asked(order)
+        order = replace(order, ask_at=clock.now() + PAUSES[0], asked=0)
         records.update_order(connection, order)
     record_in(
         connection,
@@ -167,7 +167,3 @@ def _too_much(left: int) -> ServiceError:
         f"INR {rupees(left)} of it is left.",
         refundable=str(rupees(left)),
     )
-
-
-def _to_be_asked(order: Order) -> Order:
-    return replace(order, ask_at=clock.now() + FIRST_ASKED, asked=0)

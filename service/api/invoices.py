@@ -118,9 +118,14 @@ def create_invoice(body: shapes.NewInvoice) -> Response:
             key=idempotency_key(request),
         )
     else:
-        key = f"work_order_draft:{body.work_order_id}:{new_id()}"
         made = drafting.draft_for_work_order(
-            now.connection, now.actor, account, body.work_order_id, key=key
+            now.connection,
+            now.actor,
+            account,
+            body.work_order_id,
+            notes=body.notes,
+            # It is the work order's one invoice whatever the key; fresh, as a void one is no answer.
+            key=f"work_order_draft:{body.work_order_id}:{new_id()}",
         )
     if made is None:
         raise invalid(

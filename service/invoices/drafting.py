@@ -135,7 +135,13 @@ def draft(
 
 
 def draft_for_work_order(
-    connection: Connection, actor: Actor, account: Account, work_order_id: UUID, *, key: str
+    connection: Connection,
+    actor: Actor,
+    account: Account,
+    work_order_id: UUID,
+    *,
+    key: str,
+    notes: str | None = None,
 ) -> Invoice | None:
     """The invoice of a work order's report, drafted at the price in force unless it is there.
 
@@ -145,6 +151,7 @@ def draft_for_work_order(
         account: who is to pay.
         work_order_id: the work order.
         key: names the draft, and the note that there is no price.
+        notes: printed below the line of a draft that is made now.
 
     Returns:
         The draft, or the invoice that the work order has already; None if no price is in force,
@@ -179,7 +186,9 @@ def draft_for_work_order(
         unit_price=paise(price.unit_price),
         tax_rate=price.tax_rate,
     )
-    return draft(connection, actor, account, (item,), work_order_id=work_order_id, key=key)
+    return draft(
+        connection, actor, account, (item,), work_order_id=work_order_id, notes=notes, key=key
+    )
 
 
 def change_draft(

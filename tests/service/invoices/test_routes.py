@@ -418,7 +418,8 @@ def test_no_price_is_said_and_noted(books: Books, studio: Client, owner_engine: 
             {"id": account.account_id},
         ).all()
     assert noted == ["billing_price_missing"]
-    assert read(studio.post("/v1/invoices", json=body), 201)["subtotal"] == "1500.00"
+    made = read(studio.post("/v1/invoices", json={**body, "notes": "As agreed"}), 201)
+    assert (made["subtotal"], made["notes"]) == ("1500.00", "As agreed")
 
 
 def test_a_file_whose_row_was_never_written_is_swept_and_others_stay(

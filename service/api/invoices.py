@@ -42,6 +42,7 @@ from service.invoices.totals import Item
 from service.subscriptions.refilling import invoice_changed
 
 if TYPE_CHECKING:
+    from service.invoices.records import NoticeKind
     from service.invoices.shapes import NewItem
 
 api = APIBlueprint(
@@ -85,7 +86,7 @@ def list_invoices(query: shapes.InvoiceFilter) -> Response:
         _tenant(),
         account_id=query.account_id,
         work_order_id=query.work_order_id,
-        status=None if query.status is None else query.status.lower(),  # type: ignore[arg-type]
+        status=query.status and query.status.lower(),
         is_overdue=query.overdue,
         after=cursor_id(query.cursor),
         limit=query.limit + 1,
@@ -473,7 +474,7 @@ def show_issuer() -> Response:
     found = issuers.current_issuer(current().connection)
     if found is None:
         raise not_found()
-    return answer(shapes.IssuerAnswer.of(found))
+    return answer(answers.issuer(found))
 
 
 @api.put(
@@ -487,7 +488,7 @@ def set_issuer(body: shapes.IssuerBody) -> Response:
     made = issuers.set_issuer(
         now.connection, now.actor, legal_name=body.legal_name, gstin=body.gstin, details=details
     )
-    return answer(shapes.IssuerAnswer.of(made))
+    return answer(answers.issuer(made))
 
 
 def _tenant() -> UUID | None:
@@ -517,7 +518,7 @@ def _items(sent: Sequence[NewItem]) -> list[Item]:
     ]
 
 
-def _told(invoice_id: str, kind: Any, key: str) -> Response:
+def _told(invoice_id: str, kind: NoticeKind, key: str) -> Response:
     now = current()
     invoice, account = _billed(invoice_id)
     return _answer(

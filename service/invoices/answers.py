@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from service.billing.money import rupees
 from service.invoices import records, shapes
+from service.invoices.gst import law
 from service.invoices.settling import advances_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from service.billing.accounts import Account
+    from service.invoices.issuers import Issuer
     from service.invoices.prices import Price
     from service.invoices.records import Attachment, Invoice
 
@@ -116,6 +118,17 @@ def price(one: Price) -> shapes.PriceAnswer:
         valid_from=one.valid_from,
         valid_until=one.valid_until,
         external_key=one.external_key,
+    )
+
+
+def issuer(one: Issuer) -> shapes.IssuerAnswer:
+    """Who issues invoices."""
+    return shapes.IssuerAnswer(
+        legal_name=one.legal_name,
+        gstin=one.gstin,
+        state_code=one.state_code,
+        state=law().states[one.state_code].name,
+        details=dict(one.details),
     )
 
 

@@ -6,7 +6,7 @@ each key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from service import clock
 from service.billing.acting import as_billing, record_in
@@ -15,7 +15,7 @@ from service.errors import conflict
 from service.identifiers import new_id
 from service.invoices import records
 from service.invoices.drafting import tell, told
-from service.invoices.records import Invoice, Notice
+from service.invoices.records import Invoice, Notice, NoticeKind
 from service.invoices.totals import OPEN
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def notify(
     actor: Actor,
     account: Account,
     invoice_id: UUID,
-    kind: Literal["sent", "reminder", "overdue"],
+    kind: NoticeKind,
     *,
     key: str,
 ) -> Invoice:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from service.billing.accounts import Account
 
 SettlementKind = Literal["payment", "credit_note", "refund", "chargeback"]
+#: How money came or went; those of the providers are entered by themselves.
+Mode = Literal[
+    "cash", "cheque", "bank_transfer", "upi", "card", "stripe", "razorpay", "advance", "other"
+]
+NoticeKind = Literal["sent", "reminder", "overdue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class Notice:
     tenant_id: UUID
     notice_id: UUID
     invoice_id: UUID
-    kind: Literal["sent", "reminder", "overdue"]
+    kind: NoticeKind
     operation_key: str
     created_by: UUID | None
     created_at: datetime
@@ -289,7 +294,7 @@ def search(
     *,
     account_id: UUID | None = None,
     work_order_id: UUID | None = None,
-    status: Status | None = None,
+    status: str | None = None,
     is_overdue: bool | None = None,
     after: UUID | None = None,
     limit: int,

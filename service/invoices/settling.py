@@ -23,7 +23,7 @@ from service.identifiers import new_id
 from service.invoices import records
 from service.invoices.drafting import tell, told
 from service.invoices.periods import indian_day
-from service.invoices.records import Invoice, Settlement
+from service.invoices.records import Invoice, Mode, Settlement
 from service.invoices.totals import OPEN, exceeds_due, payable
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from service.actor import Actor
     from service.billing.accounts import Account
 
-Mode = Literal[
-    "cash", "cheque", "bank_transfer", "upi", "card", "stripe", "razorpay", "advance", "other"
-]
 #: Where money of a mode lies; all that is not named comes to the bank.
 _LEDGERS: Mapping[str, str] = {
     "stripe": "inr:stripe",

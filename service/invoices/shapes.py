@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.invoices.gst import gstin_problem, law
+from service.invoices.gst import gstin_problem
+from service.invoices.records import Mode, NoticeKind, SettlementKind
 
 Amount = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
 Price = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
@@ -26,10 +27,6 @@ ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Cursor = Annotated[str, StringConstraints(max_length=100)]
 StatusName = Literal["DRAFT", "ISSUED", "SENT", "PARTIALLY_PAID", "PAID", "VOID"]
 PaymentMode = Literal["cash", "cheque", "bank_transfer", "upi", "card", "advance", "other"]
-#: How money may have come in; the providers' modes are entered by themselves.
-AnyMode = Literal[
-    "cash", "cheque", "bank_transfer", "upi", "card", "stripe", "razorpay", "advance", "other"
-]
 
 
 class Body(BaseModel):
@@ -113,7 +110,7 @@ class InvoiceRefund(Body):
     settlement_id: UUID
     amount: Amount
     kind: Literal["refund", "chargeback"] = "refund"
-    mode: AnyMode | None = None
+    mode: Mode | None = None
     reason: Reason
 
 
@@ -180,7 +177,7 @@ class SettlementAnswer(BaseModel):
     """Money that came in or went back, or a credit note."""
 
     id: UUID
-    kind: Literal["payment", "credit_note", "refund", "chargeback"]
+    kind: SettlementKind
     number: str | None
     amount: Decimal
     mode: str
@@ -206,7 +203,7 @@ class AttachmentAnswer(BaseModel):
 class NoticeAnswer(BaseModel):
     """What was said to the account."""
 
-    kind: Literal["sent", "reminder", "overdue"]
+    kind: NoticeKind
     created_at: datetime
 
 
@@ -314,17 +311,6 @@ class IssuerAnswer(BaseModel):
     state_code: str
     state: str
     details: dict[str, Any]
-
-    @classmethod
-    def of(cls, issuer: Any) -> IssuerAnswer:
-        """An issuer as it is answered."""
-        return cls(
-            legal_name=issuer.legal_name,
-            gstin=issuer.gstin,
-            state_code=issuer.state_code,
-            state=law().states[issuer.state_code].name,
-            details=dict(issuer.details),
-        )
 
 
 class NewPriceBody(Body):

@@ -57,7 +57,8 @@ def release_deliverables(path: WorkOrderPath, body: NewRelease) -> Response:
 
     A key is decided once: sent again it gives the same answer, and what was blocked stays blocked
     under it. After paying, release with a new key. A version that is released already is answered
-    with its release, under whatever key. An override needs deliverables.override and a reason.
+    with its release, under whatever key. An override is the studio's alone: it needs
+    deliverables.override and a reason.
     """
     now = current()
     released = release(now.connection, now.actor, path_id(path.work_order_id), _wish(body))

@@ -35,7 +35,8 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
     """A file of a pack that the actor, who holds deliverables.download, may have.
 
     What is released is theirs. Before that the report is opened by whoever must read it to sign,
-    and the bundle, which is data to be checked, by whoever has packs made.
+    and the bundle, which is data to be checked, by whoever has packs made. A report that was
+    withdrawn is nobody's any more; its bundle stays with those.
 
     Raises:
         ServiceError: 404, there is none of the kind (yet); 403 DELIVERABLE_NOT_RELEASED, with what
@@ -47,12 +48,11 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
     if found is None:
         raise not_found()
     released = deliverable_of_pack(connection, pack.tenant_id, pack.pack_id)
-    is_out = released is not None and released.state != "withdrawn"
+    is_withdrawn = released is not None and released.state == "withdrawn"
     may_read = may_review(actor, found.kind)
-    if not may_read and released is None:
+    if released is None and not may_read:
         raise not_released(connection, actor, pack)
-    if not may_read and not is_out:
-        assert released is not None
+    if released is not None and is_withdrawn and not (kind == "bundle" and may_read):
         raise withdrawn(released)
     if kind == "bundle" and not may_read:
         raise forbidden(
@@ -72,7 +72,7 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
             " capability evidence.sensitive as well. The report may be downloaded without it.",
             capability="evidence.sensitive",
         )
-    return Opened(found, is_review=not is_out)
+    return Opened(found, is_review=released is None or is_withdrawn)
 
 
 def may_review(actor: Actor, kind: str) -> bool:

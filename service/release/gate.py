@@ -36,6 +36,7 @@ class Question:
         has_key: the request names an operation key.
         override: the request wants the report out although it is not paid for.
         has_reason: the request says why.
+        is_studio: whoever asks is the studio's; a firm is the customer, and does not excuse itself.
         may_override: whoever asks has the capability for that.
         key_was_used: for this very request, or for another; None if the key is new.
         order_status: of the work order.
@@ -53,6 +54,7 @@ class Question:
     has_key: bool
     override: bool
     has_reason: bool
+    is_studio: bool
     may_override: bool
     key_was_used: Literal["same", "other"] | None
     order_status: str
@@ -190,9 +192,13 @@ FORECASTS: Mapping[Payment, str] = MappingProxyType(
 )
 
 _KEY = "Send idempotency_key, fresh for each new attempt to release."
+_STUDIO_ALONE = (
+    "The firm is the customer of the service: only the studio lets a report out that is not paid"
+    " for. Pay for it and release it without override, or ask the studio."
+)
 _NOT_ALLOWED = (
     "Letting a report out that is not paid for needs the capability deliverables.override; an"
-    " administrator of the firm grants it."
+    " administrator of the studio grants it."
 )
 _OTHER = (
     "A key belongs to one release for ever: repeat that request as it was, or take a new key."
@@ -210,6 +216,13 @@ _ABOUT_THE_REQUEST: tuple[Refusal, ...] = (
         "An override needs a reason",
         "Say in override_reason why the report leaves without being paid for.",
         lambda one: one.override and not one.has_reason,
+    ),
+    Refusal(
+        403,
+        "OVERRIDE_NOT_ALLOWED",
+        "Only the studio lets out what is not paid for",
+        _STUDIO_ALONE,
+        lambda one: one.override and not one.is_studio,
     ),
     Refusal(
         403,

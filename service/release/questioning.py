@@ -139,6 +139,7 @@ def ask(
         has_key=bool(wish.key),
         override=wish.override,
         has_reason=bool((wish.override_reason or "").strip()),
+        is_studio=actor.audience == "studio",
         may_override=actor.may("deliverables.override"),
         key_was_used=key_was_used,
         order_status=order.status,

@@ -42,7 +42,9 @@ class NewRelease(Strict):
     idempotency_key: Annotated[
         Key | None, Field(description="names this attempt for ever; a further one takes a new key")
     ] = None
-    override: Annotated[bool, Field(description="let it out although it is not paid for")] = False
+    override: Annotated[
+        bool, Field(description="let it out although it is not paid for; the studio's alone")
+    ] = False
     override_reason: Annotated[str | None, Field(max_length=1000)] = None
     hold_outcome: Annotated[
         Literal["release", "consume"],

@@ -225,9 +225,9 @@ def release(work_order_id: str) -> Response:
     version = request.form.get("pack_version", "")
     wish = Wish(
         key=request.form.get("key", "")[:200] or None,
+        # The page offers no override: whoever sends one is told by the gate that it is the studio's.
         override=request.form.get("override") == "yes",
         override_reason=request.form.get("override_reason", "")[:1000] or None,
-        hold_outcome="consume" if request.form.get("hold_outcome") == "consume" else "release",
         version=int(version) if version.isdigit() and len(version) < 10 else None,
         bundle_digest=request.form.get("bundle_digest") or None,
     )

@@ -193,8 +193,6 @@ class Releasing:
     message: str
     is_released: bool
     may: bool
-    may_override: bool
-    has_hold: bool
     key: str
     last_blocked: Any
 
@@ -511,22 +509,23 @@ def pack_view(connection: Connection, actor: Actor, order: WorkOrder) -> dict[st
         pack_records.operations_of(connection, order.tenant_id, [pack.pack_id])
     )
     found["releasing"] = releasing_of(connection, actor, order)
-    is_out = any(
-        one.version == pack.version and one.state == "released" for one in found["released"]
-    )
+    # What is released is listed by its version, and what was withdrawn is nobody's.
+    state = next((one.state for one in found["released"] if one.version == pack.version), None)
     found["artifacts"] = tuple(
         sorted(
             (
                 one
                 for one in artifacts
-                if not is_out and actor.may("deliverables.download") and may_review(actor, one.kind)
+                if (state is None or (state == "withdrawn" and one.kind == "bundle"))
+                and actor.may("deliverables.download")
+                and may_review(actor, one.kind)
             ),
             key=lambda one: ("docx", "pdf", "bundle").index(one.kind),
         )
     )
-    state = found["sign_off"] = sign_off_state(connection, pack)
-    found["sign_off_said"] = said_of_sign_off(state.needed, len(state.signed))
-    found["signing"] = signing_of(connection, actor, pack, state.signed)
+    sign_off = found["sign_off"] = sign_off_state(connection, pack)
+    found["sign_off_said"] = said_of_sign_off(sign_off.needed, len(sign_off.signed))
+    found["signing"] = signing_of(connection, actor, pack, sign_off.signed)
     return found
 
 
@@ -548,20 +547,12 @@ def releasing_of(connection: Connection, actor: Actor, order: WorkOrder) -> Rele
     says, tone = "Waits", "warn"
     if gate.releasable_without_override:
         says, tone = ("Released", "good") if is_released else ("Can be released", "live")
-    # What is not paid for can be let out all the same; what is not signed cannot.
-    is_at_the_gate = gate.gate_result is not None
-    may = actor.may("deliverables.release")
     return Releasing(
         says=says,
         tone=tone,
         message=gate.message,
         is_released=is_released,
-        may=may and gate.gate_result in {"PAID", "CREDIT_CONSUMED"},
-        may_override=may
-        and actor.may("deliverables.override")
-        and is_at_the_gate
-        and gate.gate_result in {"BLOCKED", "CREDIT_CONSUMED"},
-        has_hold=gate.reservation_id_present,
+        may=actor.may("deliverables.release") and gate.gate_result in {"PAID", "CREDIT_CONSUMED"},
         key=str(new_id()),
         last_blocked=latest[0] if latest and latest[0].is_blocked else None,
     )

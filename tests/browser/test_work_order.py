@@ -1,5 +1,6 @@
 import hashlib
 import re
+import time
 import zipfile
 
 import pytest
@@ -61,7 +62,7 @@ def stage(running):
     return running.new_work_order("House under construction", "STAGE_PROGRESS")
 
 
-def test_a_work_order_goes_from_creation_to_a_signed_report(open_desk):
+def test_a_work_order_goes_from_creation_to_a_released_report(running, open_desk):
     page = open_desk("operator@demo.example")
 
     # Created.
@@ -158,15 +159,30 @@ def test_a_work_order_goes_from_creation_to_a_signed_report(open_desk):
     page.reload()
     assert "The invoice is not paid" in page.inner_text("#gate")
     assert page.inner_text("#next-action") == "See what the release waits for"
-    assert page.locator("#release-now, #override, #download-docx").count() == 0
+    assert page.locator("#release-now, #download-docx").count() == 0
 
-    # Whoever may lets it out all the same, and says why.
-    admin.click("#override > summary")
-    admin.fill("#override-reason", "The bank waits for it")
-    admin.click("#override-now")
-    admin.wait_for_selector("#deliverable-1")
-    assert "by override: The bank waits for it" in admin.inner_text("#deliverable-1")
-    assert "released the report" in admin.inner_text("#history")
+    # Paid on the provider's page; its signed webhook tells the service, and the gate opens.
+    invoice = next(
+        one
+        for one in running.call("GET", "/v1/invoices", None)["items"]
+        if one["work_order_id"] == address.rpartition("/")[2]
+    )
+    order = running.call(
+        "POST",
+        "/v1/payments/checkout-link",
+        {"provider": "stripe", "invoice_id": invoice["id"], "idempotency_key": "from-the-browser"},
+    )
+    till = open_desk()
+    till.goto(order["checkout_url"])
+    assert "1770.00 INR" in till.inner_text("body")
+    till.click("button[value=paid]")
+    deadline = time.monotonic() + 30
+    while not page.locator("#release-now").count() and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+        page.reload()
+    page.click("#release-now")
+    page.wait_for_selector("#deliverable-1")
+    assert "released the report" in page.inner_text("#history")
 
     # Downloaded, and it is the bundle whose digest was signed.
     page.reload()

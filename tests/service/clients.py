@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
 class Client:
-    """Sends requests to an application with one bearer token."""
+    """Sends requests to an application with one bearer token, and with headers that are always sent."""
 
-    def __init__(self, app: Any, token: str | None) -> None:
+    def __init__(
+        self, app: Any, token: str | None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.app = app
         self.token = token
+        self.headers = headers
 
     def send(self, method: str, path: str, **more: Any) -> Any:
         """The answer to a request; `headers` are added to the token's, `body` is sent as it is."""
-        headers = dict(more.pop("headers", {}))
+        headers = {**self.headers, **more.pop("headers", {})}
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         if "body" in more:

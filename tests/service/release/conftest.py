@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from service.invoices.issuing import issue
 from service.invoices.settling import settle
 from service.objects.storage import put_new
 from tests.service.billing.conftest import acting, studio
+from tests.service.clients import Client
+from tests.service.conftest import Firm
 from tests.service.invoices.conftest import ISSUER_GSTIN
 from tests.service.packs.specimen import actor_of, as_web, enter, force_ready, read_specimen
 
@@ -32,20 +35,23 @@ CASE = "P04-below-five-crore"
 
 @dataclass(frozen=True)
 class Order:
-    """A work order, by its address, and the firm's person who keeps it."""
+    """A work order, by its address, the firm's person who keeps it, and the studio, which overrides."""
 
     id: UUID
     user: Any
     desk: Any
+    studio: Callable[[], Any] | None = None
 
     @property
     def path(self) -> str:
         return f"/v1/repogen/work-orders/{self.id}"
 
     def release(self, key: str | None, client: Any = None, **body: Any) -> Any:
-        """The gate's answer."""
+        """The gate's answer; to the studio if it is an override and nobody else is said."""
         given = {} if key is None else {"idempotency_key": key}
-        return (client or self.desk).post(f"{self.path}/release-deliverables", json=given | body)
+        if client is None:
+            client = self.studio() if body.get("override") and self.studio else self.desk
+        return client.post(f"{self.path}/release-deliverables", json=given | body)
 
     def pack(self) -> dict[str, Any]:
         found: dict[str, Any] = self.desk.get(f"{self.path}/pack").get_json()
@@ -78,14 +84,33 @@ def desk(owner: Any, sign_in: Any) -> Any:
 @pytest.fixture
 def colleague(owner: Any, make_user: Any, sign_in: Any) -> Callable[[str], Any]:
     """colleague(role) -> the client of another person of the firm."""
-    from tests.service.conftest import Firm
-
     return lambda role: sign_in(make_user(Firm(owner.tenant_id, "", ""), [role]))
 
 
 @pytest.fixture
+def studio_desk(
+    request: pytest.FixtureRequest, owner: Any, make_user: Any, sign_in: Any
+) -> Callable[[], Client]:
+    """studio_desk() -> the client of the studio's administrator, in the name of the owner's firm."""
+
+    @cache
+    def enter() -> Client:
+        # Not before somebody asks: there are tests without a studio.
+        studio_tenant = request.getfixturevalue("studio_books")
+        inside = sign_in(make_user(Firm(studio_tenant, "", ""), ["super_admin"]), "studio")
+        return Client(inside.app, inside.token, {"X-Zenops-Tenant": str(owner.tenant_id)})
+
+    return enter
+
+
+@pytest.fixture
 def make_order(
-    service: Service, owner: Any, desk: Any, owner_engine: Any, look: Any
+    service: Service,
+    owner: Any,
+    desk: Any,
+    studio_desk: Callable[[], Client],
+    owner_engine: Any,
+    look: Any,
 ) -> Callable[..., Order]:
     """make_order() -> a work order whose report is made, proved and signed.
 
@@ -97,7 +122,7 @@ def make_order(
             service, owner, read_specimen(CASE), reference=f"release-{new_id().hex[-8:]}"
         )
         force_ready(owner_engine, work_order_id)
-        order = Order(work_order_id, owner, desk)
+        order = Order(work_order_id, owner, desk, studio_desk)
         assert desk.post(f"{order.path}/create-pack").status_code == 201
         if generated:
             finish_pack(service, look, order, proven=proven)

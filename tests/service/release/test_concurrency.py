@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
@@ -14,6 +15,7 @@ from service.billing import credits
 from service.errors import ServiceError
 from service.release import records, releasing
 from service.release.questioning import Wish
+from tests.service.billing.conftest import acting
 from tests.service.packs.specimen import actor_of, as_web
 from tests.service.release.conftest import Order
 
@@ -34,11 +36,13 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
 
 def asking(service: Any, order: Order, key: str, **wish: Any) -> Callable[[], Any]:
+    actor = actor_of(order.user)
+    if wish.get("override"):
+        actor = replace(actor, audience="studio")
+
     def act() -> Any:
-        with as_web(service, order.user) as connection:
-            return releasing.release(
-                connection, actor_of(order.user), order.id, Wish(key=key, **wish)
-            )
+        with acting(service, actor) as connection:
+            return releasing.release(connection, actor, order.id, Wish(key=key, **wish))
 
     return act
 

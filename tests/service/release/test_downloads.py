@@ -227,10 +227,20 @@ def test_a_withdrawn_version_is_gone_at_once_with_the_reason(
     assert "the wrong house" in dead.get_json()["detail"]
     assert refused(links(manager, order)) == (410, "DELIVERABLE_WITHDRAWN")
     assert refused(artifact(manager, order, "docx")) == (410, "DELIVERABLE_WITHDRAWN")
+    # Whoever signed it has no need of it any more; the bundle is data, and stays with its makers.
+    valuer = colleague("valuer")
+    assert refused(artifact(valuer, order, "pdf")) == (410, "DELIVERABLE_WITHDRAWN")
+    assert artifact(valuer, order, "bundle").status_code == 200
+    page = order.desk.get(f"/desk/work-orders/{order.id}").get_data(as_text=True)
+    assert 'id="download-docx"' not in page
+    assert 'id="download-bundle"' in page
     assert refused(order.release("again")) == (409, "DELIVERABLE_WITHDRAWN")
     again = manager.post(f"{order.path}/deliverables/1/withdraw", json={"reason": "once more"})
     assert refused(again) == (409, "DELIVERABLE_WITHDRAWN")
-    assert actions_of(look, order)[-1] == "release:deliverable:withdrawn"
+    assert actions_of(look, order)[-2:] == [
+        "release:deliverable:withdrawn",
+        "pack:artifact:reviewed",
+    ]
 
 
 def test_withdrawing_needs_a_reason_its_capability_and_something_that_was_let_out(

@@ -25,6 +25,7 @@ PLAIN = Question(
     has_key=True,
     override=False,
     has_reason=True,
+    is_studio=True,
     may_override=True,
     key_was_used=None,
     order_status="READY_FOR_RENDER",
@@ -85,6 +86,7 @@ PAYS = (
 REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"has_key": False}, "400 IDEMPOTENCY_KEY_REQUIRED"),
     ({"override": True, "has_reason": False}, "400 OVERRIDE_REASON_REQUIRED"),
+    ({"override": True, "is_studio": False}, "403 OVERRIDE_NOT_ALLOWED"),
     ({"override": True, "may_override": False}, "403 CAPABILITY_MISSING"),
     ({"key_was_used": "other"}, "409 IDEMPOTENCY_KEY_REUSED"),
     ({"key_was_used": "same"}, "repeated key"),
@@ -151,6 +153,7 @@ def requests() -> list[Question]:
             YES_NO,
             YES_NO,
             YES_NO,
+            YES_NO,
             (None, "same", "other"),
             ("READY_FOR_RENDER", "DATA_PENDING", "CLOSED", "CANCELLED"),
             (None, "generating", "generated", "failed", "superseded", "withdrawn"),
@@ -189,7 +192,7 @@ def test_every_combination_of_reasons_to_refuse_gives_the_first_of_them() -> Non
         )
         assert told(decide(one)) == (wanted or by_hand(one)), one
 
-    assert len(asked) == 55_296
+    assert len(asked) == 110_592
 
 
 @pytest.mark.parametrize(("wrong", "refused"), REFUSED, ids=str)

@@ -194,7 +194,7 @@ def test_what_is_refused_leaves_no_record(make_order: Any, colleague: Any, look:
     )
     assert refused(order.release("k", manager, override=True, override_reason="x")) == (
         403,
-        "CAPABILITY_MISSING",
+        "OVERRIDE_NOT_ALLOWED",
     )
     assert refused(order.release("k", colleague("valuer"))) == (403, "CAPABILITY_MISSING")
     assert refused(order.release("k", bundle_digest="0" * 64)) == (409, "RELEASE_PACK_MISMATCH")

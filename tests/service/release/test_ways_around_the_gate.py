@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,16 +10,64 @@ from uuid import UUID
 import pytest
 
 from service.billing import accounts
+from service.clock import now
 from service.identifiers import new_id
 from service.invoices import prices
 from service.invoices import records as invoices
 from service.invoices.adjusting import credit_note
 from service.invoices.settling import reverse_settlement
 from tests.service.billing.conftest import acting, studio
+from tests.service.clients import Client
+from tests.service.conftest import Firm
 from tests.service.release.conftest import Order, refused
 from tests.service.release.test_hooks import _die, draft_order, invoices_of, move
 
 __all__ = ["draft_order"]
+
+
+def test_a_firm_never_lets_its_own_unpaid_report_out(
+    make_order: Any, colleague: Any, open_credit: Any, hold: Any, credits_of: Any, look: Any
+) -> None:
+    """Whatever their role, and by no program of theirs: the firm is the customer."""
+    account, order = open_credit(1), make_order()
+    hold(account, order)
+    program = order.desk.post(
+        "/v1/tokens",
+        json={
+            "kind": "service",
+            "label": "a program",
+            "scopes": ["deliverables.release", "deliverables.override"],
+            "expires_at": (now() + timedelta(days=1)).isoformat(),
+        },
+    ).get_json()["token"]
+    asked = [
+        order.desk,
+        colleague("manager"),
+        colleague("ops_manager"),
+        Client(order.desk.app, program),
+    ]
+    why = {"override": True, "override_reason": "the bank waits"}
+
+    assert [refused(order.release("k", one, **why)) for one in asked] == [
+        (403, "OVERRIDE_NOT_ALLOWED")
+    ] * len(asked)
+    assert look("select count(*) from releases where work_order_id = :id", id=order.id) == [(0,)]
+    assert credits_of(account) == (1, 1, 0)
+    let_out = order.release("k", **why).get_json()
+    assert (let_out["gate_result"], credits_of(account)) == ("OVERRIDE", (1, 0, 1))
+
+
+def test_somebody_of_the_studio_needs_the_capability_too(
+    make_order: Any, studio_books: UUID, owner: Any, make_user: Any, sign_in: Any
+) -> None:
+    order = make_order()
+    inside = sign_in(make_user(Firm(studio_books, "", ""), ["ops_manager"]), "studio")
+    client = Client(inside.app, inside.token, {"X-Zenops-Tenant": str(owner.tenant_id)})
+
+    assert refused(order.release("k", client, override=True, override_reason="x")) == (
+        403,
+        "CAPABILITY_MISSING",
+    )
 
 
 def test_what_was_credited_in_full_was_not_paid_for(

@@ -127,7 +127,7 @@ def create_subscription(body: NewSubscription) -> Response:
         _plan(body.plan_id),
         anchor_day=body.anchor_day,
         starts_on=body.starts_on,
-        timezone=body.timezone or "Asia/Kolkata",
+        timezone=body.timezone,
         provider=body.provider,
         provider_subscription_id=body.provider_subscription_id,
     )
@@ -214,7 +214,7 @@ def refill_subscription(path: SubscriptionPath, body: RefillOrder) -> Response:
             credits=done.moved.credits,
             period_start=None if done.period is None else done.period.starts_on,
             period_end=None if done.period is None else done.period.ends_on,
-            next_refill_at=after.due_at if after.status == "active" else None,
+            next_refill_at=after.next_refill_at,
             subscription=subscription_answer(after),
         )
     )

@@ -68,6 +68,11 @@ class Subscription:
         """What was agreed, as far as time has to do with it."""
         return Terms(self.started_on, self.anchor_day, self.price_monthly == 0, self.grace_days)
 
+    @property
+    def next_refill_at(self) -> datetime | None:
+        """When the next period begins, if it begins by itself."""
+        return self.due_at if self.status == "active" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Period:

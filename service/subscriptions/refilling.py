@@ -253,16 +253,17 @@ def refill(connection: Connection, actor: Actor, tenant_id: UUID, subscription_i
         ServiceError: 404; and what issuing an invoice refuses.
     """
     at = clock.now()
-    before = running_period(connection, take(connection, tenant_id, subscription_id, at)[0], at)
-    moved = bring_up_to_date(connection, actor, tenant_id, subscription_id, at=at)
+    subscription, standing = take(connection, tenant_id, subscription_id, at)
+    before = _running_period(connection, subscription, at)
+    moved = carry_on(connection, actor, subscription, standing, at)
     return Refill(
         moved,
-        running_period(connection, moved.subscription, at),
+        _running_period(connection, moved.subscription, at),
         before is not None and before.credits is not None,
     )
 
 
-def running_period(
+def _running_period(
     connection: Connection, subscription: Subscription, at: datetime
 ) -> records.Period | None:
     """The period that is running, if it has begun or was paid."""

@@ -271,7 +271,7 @@ def subscription_answer(one: Subscription) -> SubscriptionAnswer:
         timezone=one.timezone,
         started_on=one.started_on,
         grace_until=one.grace_until,
-        next_refill_at=one.due_at if one.status == "active" else None,
+        next_refill_at=one.next_refill_at,
         provider=one.provider,
         provider_subscription_id=one.provider_subscription_id,
         cancelled_on=one.cancelled_on,

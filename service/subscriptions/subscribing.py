@@ -16,6 +16,7 @@ from service.billing.acting import as_billing, record_in
 from service.billing.journal import lock_account
 from service.errors import FieldError, conflict, invalid_fields, version_conflict
 from service.identifiers import new_id
+from service.invoices.periods import INDIA
 from service.subscriptions import records
 from service.subscriptions.invoicing import take_back
 from service.subscriptions.periods import begins_at, day_at, first_anchor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from service.actor import Actor
     from service.billing.accounts import Account
+    from service.subscriptions.standing import Standing
 
 #: What a provider may say of a subscription that it collects for.
 Said = Literal["cancelled", "past_due", "suspended", "resumed"]
@@ -53,7 +55,7 @@ def subscribe(
     *,
     anchor_day: int | None = None,
     starts_on: date | None = None,
-    timezone: str = "Asia/Kolkata",
+    timezone: str | None = None,
     provider: Provider | None = None,
     provider_subscription_id: str | None = None,
     at: datetime | None = None,
@@ -71,7 +73,7 @@ def subscribe(
         anchor_day: the day of the month on which periods begin; by default that of the first day.
         starts_on: no period begins before it; by default today, or the end of the last period that
             the account had credits for.
-        timezone: where the account's days begin.
+        timezone: where the account's days begin; in India unless given.
         provider: who collects the price by itself, if somebody does; no invoices are issued then.
         provider_subscription_id: what the provider calls it.
         at: the instant; now, unless a test says otherwise.
@@ -80,7 +82,7 @@ def subscribe(
         ServiceError: 404, no such plan; 409 PLAN_CLOSED, SUBSCRIPTION_EXISTS, PERIOD_ALREADY_GIVEN
             (credits were given for days that it would begin in); 422.
     """
-    at = at or clock.now()
+    at, timezone = at or clock.now(), timezone or INDIA.key
     plan = find_plan(connection, plan_id)
     if not plan.is_active:
         raise conflict("PLAN_CLOSED", "The plan is not offered any more", "Choose another one.")
@@ -149,17 +151,21 @@ def assign(
     with as_billing(connection, account.tenant_id):
         lock_account(connection, account.tenant_id, account.account_id)
         there = records.current(connection, account.tenant_id, account.account_id)
-    zone = timezone or (there.timezone if there else "Asia/Kolkata")
     if there is not None:
+        timezone = timezone or there.timezone
         plan = find_plan(connection, plan_id)
         agreed = (there.plan_id, there.price_monthly, there.allowance, there.grace_days)
         offered = (plan_id, plan.price_monthly, plan.monthly_credit_allowance, plan.grace_days)
-        if agreed == offered and anchor_day in {None, there.anchor_day} and zone == there.timezone:
+        if (
+            agreed == offered
+            and anchor_day in {None, there.anchor_day}
+            and timezone == there.timezone
+        ):
             return there
         reason = f"the account is assigned to {plan.name}"
         cancel(connection, actor, there.tenant_id, there.subscription_id, reason=reason, at=at)
     return subscribe(
-        connection, actor, account, plan_id, anchor_day=anchor_day, timezone=zone, at=at
+        connection, actor, account, plan_id, anchor_day=anchor_day, timezone=timezone, at=at
     )
 
 
@@ -179,10 +185,10 @@ def pause(
         ServiceError: 404; 409 SUBSCRIPTION_CANCELLED; 412 VERSION_CONFLICT.
     """
     at = at or clock.now()
-    subscription = _taken(connection, tenant_id, subscription_id, wanted_version, at)
+    subscription, standing = _taken(connection, tenant_id, subscription_id, wanted_version, at)
     if subscription.status == "paused":
         return Moved(subscription, "paused")
-    moved = bring_up_to_date(connection, actor, tenant_id, subscription_id, at=at, may_ask=False)
+    moved = carry_on(connection, actor, subscription, standing, at, may_ask=False)
     return _stop(connection, actor, moved, "paused", reason, at)
 
 
@@ -202,10 +208,9 @@ def resume(
         ServiceError: 404; 409 SUBSCRIPTION_CANCELLED; 412 VERSION_CONFLICT.
     """
     at = at or clock.now()
-    subscription = _taken(connection, tenant_id, subscription_id, wanted_version, at)
+    subscription, standing = _taken(connection, tenant_id, subscription_id, wanted_version, at)
     if subscription.status != "paused":
         return Moved(subscription, subscription.status)
-    subscription, standing = take(connection, tenant_id, subscription_id, at)
     goes_on = standing_when_resumed(subscription.terms, standing, day_at(at, subscription.timezone))
     return carry_on(connection, actor, subscription, goes_on, at, reason=reason)
 
@@ -229,8 +234,8 @@ def cancel(
     subscription = records.find(connection, tenant_id, subscription_id)
     if subscription.status == "cancelled":
         return Moved(subscription, "cancelled")
-    subscription = _taken(connection, tenant_id, subscription_id, wanted_version, at)
-    moved = bring_up_to_date(connection, actor, tenant_id, subscription_id, at=at, may_ask=False)
+    subscription, standing = _taken(connection, tenant_id, subscription_id, wanted_version, at)
+    moved = carry_on(connection, actor, subscription, standing, at, may_ask=False)
     _take_back(connection, actor, moved.subscription, reason or "the subscription was cancelled")
     return _stop(connection, actor, moved, "cancelled", reason, at)
 
@@ -344,8 +349,9 @@ def _first_day(
 
 def _taken(
     connection: Connection, tenant_id: UUID, subscription_id: UUID, wanted: int | None, at: datetime
-) -> Subscription:
-    subscription, _ = take(connection, tenant_id, subscription_id, at)
+) -> tuple[Subscription, Standing]:
+    """A subscription that is not over and how it stands, locked, in the version that was wanted."""
+    subscription, standing = take(connection, tenant_id, subscription_id, at)
     if wanted is not None and wanted != subscription.version:
         raise version_conflict(wanted, subscription.version)
     if subscription.status == "cancelled":
@@ -354,7 +360,7 @@ def _taken(
             "The subscription is over",
             "Subscribe the account anew.",
         )
-    return subscription
+    return subscription, standing
 
 
 def _take_back(

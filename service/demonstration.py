@@ -98,7 +98,7 @@ class Caller:
 
 
 def demonstrate(case_folder: Path, output: Path, say: Callable[[str], None]) -> None:
-    """Take a case from its folder to a signed pack, over HTTP.
+    """Take a case from its folder to released reports of two firms, over HTTP.
 
     Args:
         case_folder: of a case whose letterhead is the demo firm's.
@@ -126,7 +126,7 @@ def demonstrate(case_folder: Path, output: Path, say: Callable[[str], None]) -> 
 def drive(
     case_folder: Path, output: Path, folder: Path, say: Callable[[str], None]
 ) -> tuple[str, list[Path]]:
-    """Take a case to a signed pack through a service whose data stay in a folder.
+    """Take a case to released reports through a service whose data stay in a folder.
 
     Args:
         case_folder: of a case whose letterhead is the demo firm's.
@@ -212,7 +212,6 @@ def _through_the_service(
         operator=caller.log_in(people["ops_manager"]),
         valuer=caller.log_in(people["valuer"]),
         payer=caller.log_in(people["super_admin"]),
-        name="demo",
     )
     say(f"login     {people['ops_manager'].email}, who looks after the work")
     at = _enter(firm.operator, read, case_folder, say)
@@ -263,7 +262,6 @@ class _Firm:
     operator: Caller
     valuer: Caller
     payer: Caller
-    name: str
 
 
 def _enter(
@@ -410,7 +408,7 @@ def _found_credit_firm(
         },
     )
     say(f"founded   {founded['tenant']['name']}, by the studio; {email} has accepted")
-    return _Firm(owner, owner, owner, "demo-credit")
+    return _Firm(owner, owner, owner)
 
 
 def _tell_story(payer: Caller, say: Callable[[str], None]) -> None:

@@ -93,7 +93,7 @@ def drill(backup_url: str, say: Say, outside: Outside | None = None) -> None:
 
 
 def drill_on_demo(case_folder: Path, output: Path, say: Say) -> None:
-    """The drill on a service that is made for it and has taken a case to a signed pack.
+    """The drill on a service that is made for it and has taken a case to released, paid reports.
 
     Args:
         case_folder: of the demo firm's case.
@@ -107,7 +107,7 @@ def drill_on_demo(case_folder: Path, output: Path, say: Say) -> None:
     try:
         began = time.monotonic()
         drive(case_folder, output, folder, lambda _: None)
-        say(f"original  a firm with a signed pack, made in {time.monotonic() - began:.1f} s")
+        say(f"original  two firms with released reports, made in {time.monotonic() - began:.1f} s")
         server = start_postgres(folder / "state" / "postgres", durable=False)
         try:
             service = _service_of(folder / "state" / "service.env")

@@ -27,9 +27,12 @@ from service.subscriptions.records import Subscription
 from service.subscriptions.standing import Pass, Standing, Status, looks_again_on, pass_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from service.actor import Actor
+    from service.billing.accounts import Account
 
 #: Periods may be paid so far ahead.
 PAID_AHEAD = 12
@@ -144,16 +147,18 @@ def carry_on(
     `standing` may differ from the subscription's own columns: that is what it becomes, for `reason`.
     """
     terms, today = subscription.terms, day_at(at, subscription.timezone)
+    account = find_account(connection, subscription.tenant_id, subscription.account_id)
     before, credits = subscription.status, 0
     refilled: list[int] = []
     asked: list[int] = []
     passed: list[Status] = []
     while (done := pass_on(terms, standing, today, may_ask=may_ask)) != Pass(standing):
-        _begin_free(connection, subscription, done, at)
+        if done.free:
+            _begin_free(connection, subscription, done.free, at)
         for period in done.refilled:
-            credits += _refill(connection, actor, subscription, period, at)
+            credits += _refill(connection, actor, account, subscription, period, at)
         if done.asked is not None:
-            _ask(connection, actor, subscription, done.asked, at)
+            _ask(connection, actor, account, subscription, done.asked, at)
             asked.append(done.asked)
         if done.standing.status != standing.status:
             passed.append(done.standing.status)
@@ -161,7 +166,7 @@ def carry_on(
         standing = done.standing
     after = _write(connection, subscription, standing, at)
     if after.status != before:
-        _tell(connection, actor, before, after, reason)
+        _tell(connection, actor, account, before, after, reason)
     return Moved(after, before, tuple(refilled), credits, tuple(asked), tuple(passed))
 
 
@@ -293,21 +298,24 @@ def invoice_changed(
 
 
 def _begin_free(
-    connection: Connection, subscription: Subscription, done: Pass, at: datetime
+    connection: Connection, subscription: Subscription, periods: Sequence[int], at: datetime
 ) -> None:
+    rows = [_row(subscription, period, at, status="paid", price=0) for period in periods]
     with as_billing(connection, subscription.tenant_id):
-        for period in done.free:
-            values = _row(subscription, period, at, status="paid", price=0)
-            connection.execute(_BEGIN, {**values, "paid_at": at, "paid_by": "free"})
+        connection.execute(_BEGIN, [{**row, "paid_at": at, "paid_by": "free"} for row in rows])
 
 
 def _ask(
-    connection: Connection, actor: Actor, subscription: Subscription, period: int, at: datetime
+    connection: Connection,
+    actor: Actor,
+    account: Account,
+    subscription: Subscription,
+    period: int,
+    at: datetime,
 ) -> None:
     values = _row(subscription, period, at, status="unpaid", price=subscription.price_monthly)
     # A provider that collects the price itself sends no firm two bills.
     if subscription.provider is None:
-        account = find_account(connection, subscription.tenant_id, subscription.account_id)
         values["invoice"] = ask_for_price(
             connection,
             actor,
@@ -322,10 +330,14 @@ def _ask(
 
 
 def _refill(
-    connection: Connection, actor: Actor, subscription: Subscription, period: int, at: datetime
+    connection: Connection,
+    actor: Actor,
+    account: Account,
+    subscription: Subscription,
+    period: int,
+    at: datetime,
 ) -> int:
     """Give a period's credits; how many."""
-    account = find_account(connection, subscription.tenant_id, subscription.account_id)
     starts_on = anchor(subscription.started_on, subscription.anchor_day, period)
     key = f"refill:{subscription.subscription_id}:{starts_on}"
     entry_id = None
@@ -412,7 +424,12 @@ def _pay(
 
 
 def _tell(
-    connection: Connection, actor: Actor, before: Status, after: Subscription, reason: str | None
+    connection: Connection,
+    actor: Actor,
+    account: Account,
+    before: Status,
+    after: Subscription,
+    reason: str | None,
 ) -> None:
     """Who looks for what became of the subscription finds it, in the audit and in the timeline."""
     word: str = after.status
@@ -420,7 +437,6 @@ def _tell(
         word = "resumed"
     elif word == "active":
         word = "reactivated"
-    account = find_account(connection, after.tenant_id, after.account_id)
     record_in(
         connection,
         actor,

@@ -8,7 +8,7 @@ up to date now is told of and passed over, and holds up no other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from service.jobs.job import Job
     from service.subscriptions.refilling import Moved
 
-PAGE = 500
-#: The job's lease is extended after so many subscriptions.
-_STEP = 25
+#: So many are found at once, and the job's lease is extended after them.
+PAGE = 25
 
 log = structlog.get_logger("zenops.subscriptions")
 
@@ -236,30 +235,13 @@ def sweep_all(
 
 def sweep_firm(job: Job) -> None:
     """The job of each hour: everything that is due in a firm."""
-    at, looked_at = clock.now(), 0
-
-    def found() -> Iterator[Sequence[Due]]:
-        last = None
-        while True:
-            with job.reading() as connection:
-                page = due(connection, at, tenant_id=job.tenant_id, after=last)
-            if page:
-                last = page[-1]
-                yield page
-            if len(page) < PAGE:
-                return
-
-    def may_go_on() -> bool:
-        nonlocal looked_at
-        looked_at += 1
-        if looked_at % _STEP == 0:
-            job.step("refilling", 50)
-        return True
-
-    for page in found():
-        swept = sweep(
-            page, lambda _: job.reading(), lambda _: job.actor, at=at, may_go_on=may_go_on
-        )
+    at, last = clock.now(), None
+    while True:
+        with job.reading() as connection:
+            page = due(connection, at, tenant_id=job.tenant_id, after=last)
+        if not page:
+            break
+        swept = sweep(page, lambda _: job.reading(), lambda _: job.actor, at=at)
         log.info(
             "subscriptions.swept",
             tenant=str(job.tenant_id),
@@ -267,6 +249,8 @@ def sweep_firm(job: Job) -> None:
             refilled=swept.refilled,
             errors=len(swept.errors),
         )
+        job.step("refilling", 50)
+        last = page[-1]
     with job.effect():
         pass
 

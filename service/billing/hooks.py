@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     from service.actor import Actor
     from service.billing.accounts import Account
+    from service.invoices.prices import Price
     from service.invoices.records import Invoice
     from service.packs.records import Pack
+    from service.release.questioning import Means
     from service.workorders.records import WorkOrder
     from service.workorders.transitions import Move
 
@@ -68,12 +70,11 @@ def on_ready(connection: Connection, actor: Actor, move: Move) -> None:
     """The report is to be made: issue its invoice, and write down that its use is planned."""
     order = move.order
     means = means_of(connection, order)
-    account, invoice = means.account, means.invoice
-    if account is None or (means.charge is None and means.hold is None and invoice is None):
-        account = ensure_account_for(connection, actor, order.requested_by)
+    account = means.account or ensure_account_for(connection, actor, order.requested_by)
+    invoice = means.invoice
+    if account.billing_mode == "POSTPAID" and not _is_provided(means):
         # There may be a price by now that there was not when the work was accepted.
-        if account.billing_mode == "POSTPAID" and means.charge is None:
-            invoice = _draft(connection, actor, account, order)
+        invoice = _draft(connection, actor, account, order)
     if invoice is not None and invoice.status == "draft":
         _issue(connection, actor, account, invoice)
     record_usage(
@@ -127,11 +128,11 @@ def check_report_type(connection: Connection, order: WorkOrder, report_type: str
     """
     with as_billing(connection, order.tenant_id):
         means = means_of(connection, order)
-    if means.account is None or not (means.charge or means.hold or means.invoice):
+    if means.account is None or not _is_provided(means):
         return
-    key = means.account.external_key
-    before, after = (_costs(connection, one, key) for one in (order.report_type, report_type))
-    if before != after:
+    account = means.account
+    before, after = (_price(connection, account, one) for one in (order.report_type, report_type))
+    if _cost(before) != _cost(after):
         raise conflict(
             "REPORT_TYPE_BILLED",
             "Another kind of report has another price",
@@ -140,25 +141,30 @@ def check_report_type(connection: Connection, order: WorkOrder, report_type: str
         )
 
 
-def _costs(connection: Connection, report_type: str, external_key: str) -> tuple[object, ...]:
-    """What a kind of report costs, in money, tax and credits; nothing if no price is in force."""
+def _price(connection: Connection, account: Account, report_type: str) -> Price | None:
+    """What a kind of report costs an account, or None if no price is in force."""
     try:
-        price = price_of_report(connection, report_type, external_key=external_key)
+        return price_of_report(connection, report_type, external_key=account.external_key)
     except ServiceError as error:
         if error.code != "STUDIO_NOT_SET_UP":
             raise
-        price = None
+        return None
+
+
+def _cost(price: Price | None) -> tuple[object, ...]:
     return () if price is None else (price.unit_price, price.tax_rate, price.credits)
+
+
+def _is_provided(means: Means) -> bool:
+    """Whether something is there that pays for the work order, or has to be paid for it."""
+    return not (means.charge is None and means.hold is None and means.invoice is None)
 
 
 def _provide(connection: Connection, actor: Actor, order: WorkOrder) -> Account:
     """See that something is there which can pay for the work order; whom it is billed to."""
     means = means_of(connection, order)
-    is_there = means.charge is not None or means.hold is not None or means.invoice is not None
-    if is_there and means.account is not None:
-        return means.account
-    account = ensure_account_for(connection, actor, order.requested_by)
-    if is_there:
+    account = means.account or ensure_account_for(connection, actor, order.requested_by)
+    if _is_provided(means):
         return account
     if account.status != "active" or not account.is_enabled:
         raise conflict(
@@ -174,13 +180,14 @@ def _provide(connection: Connection, actor: Actor, order: WorkOrder) -> Account:
 
 
 def _reserve(connection: Connection, actor: Actor, account: Account, order: WorkOrder) -> None:
-    price = _price_credits(connection, account, order)
+    price = _price(connection, account, order.report_type)
     try:
         reserve(
             connection,
             actor,
             account,
-            price,
+            # Without a price a report costs one credit, as ever.
+            1 if price is None else max(1, price.credits),
             key=f"work_order_reserve:{order.work_order_id}:{_next(connection, _HELD_BEFORE, order)}",
             ref=work_ref(order.work_order_id),
             work_order_id=order.work_order_id,
@@ -196,17 +203,6 @@ def _reserve(connection: Connection, actor: Actor, account: Account, order: Work
             " again.",
             **error.extra,
         ) from error
-
-
-def _price_credits(connection: Connection, account: Account, order: WorkOrder) -> int:
-    """How many credits a report costs: as the price list says, else one as ever."""
-    try:
-        price = price_of_report(connection, order.report_type, external_key=account.external_key)
-    except ServiceError as error:
-        if error.code != "STUDIO_NOT_SET_UP":
-            raise
-        price = None
-    return 1 if price is None else max(1, price.credits)
 
 
 def _draft(

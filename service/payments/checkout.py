@@ -244,7 +244,7 @@ def _insert(
         status="unknown",
         refunded=0,
         charged_back=0,
-        dispute=None,
+        disputes={},
         advance=0,
         reversed=0,
         credits_reversed=0,

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from service.payments.providers import Name
@@ -32,6 +33,7 @@ OrderStatus = Literal[
     "charged_back",
 ]
 RefundState = Literal["unknown", "pending", "succeeded", "failed"]
+Dispute = Literal["open", "won", "lost"]
 EventStatus = Literal["received", "processed", "ignored", "unmatched", "refused"]
 
 
@@ -52,7 +54,8 @@ class Order:
     status: OrderStatus
     refunded: int
     charged_back: int
-    dispute: Literal["open", "won", "lost"] | None
+    #: By the provider's id of each.
+    disputes: Mapping[str, Dispute]
     advance: int
     reversed: int
     credits_reversed: int
@@ -76,6 +79,12 @@ class Order:
     def is_settled(self) -> bool:
         """Whether the money has come and been used."""
         return self.settled_at is not None
+
+    @property
+    def dispute(self) -> Dispute | None:
+        """All disputes as one: what is lost or still open hides what was won."""
+        states: tuple[Dispute, ...] = ("lost", "open", "won")
+        return next((one for one in states if one in self.disputes.values()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +283,16 @@ def match_order(
 
 def insert_order(connection: Connection, order: Order) -> None:
     """Write a new order; as zen_billing."""
-    connection.execute(_INSERT_ORDER, dataclasses.asdict(order))
+    connection.execute(_INSERT_ORDER, _columns(order))
 
 
 def update_order(connection: Connection, order: Order) -> None:
     """Write an order as it is now; as zen_billing, under its lock."""
-    connection.execute(_UPDATE_ORDER, dataclasses.asdict(order))
+    connection.execute(_UPDATE_ORDER, _columns(order))
+
+
+def _columns(order: Order) -> dict[str, Any]:
+    return {**dataclasses.asdict(order), "disputes": Jsonb(order.disputes)}
 
 
 def find_refund(

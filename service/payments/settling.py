@@ -24,7 +24,7 @@ from service.errors import ServiceError
 from service.identifiers import new_id
 from service.invoices import settling as invoice_settling
 from service.payments import records
-from service.payments.records import Order, OrderStatus, Refund
+from service.payments.records import Dispute, Order, OrderStatus, Refund
 from service.subscriptions.refilling import invoice_changed
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ _MEANS: Mapping[str, OrderStatus] = {
     "failed": "failed",
     "cancelled": "cancelled",
     "expired": "expired",
+}
+_DISPUTE: Mapping[str, Dispute] = {
+    "disputed": "open",
+    "dispute_won": "won",
+    "dispute_lost": "lost",
 }
 Back = Literal["refund", "chargeback"]
 #: Once settled, an order is asked about again, for what nobody has told us.
@@ -128,14 +133,8 @@ def _with_facts(connection: Connection, order: Order, news: News) -> Order:
         return _paid(order, news)
     if news.says in {"refund", "refunded_in_all"}:
         return _refunded(connection, order, news)
-    if news.says == "disputed":
-        return replace(order, dispute=order.dispute or "open")
-    if news.says == "dispute_won":
-        return replace(order, dispute=order.dispute if order.dispute == "lost" else "won")
-    if news.says == "dispute_lost":
-        lost = order.amount if news.amount is None else news.amount
-        _check_amount(order, lost, news)
-        return replace(order, dispute="lost", charged_back=max(order.charged_back, lost))
+    if news.says in _DISPUTE:
+        return _disputed(order, news)
     return replace(
         order,
         provider_order_id=order.provider_order_id or news.provider_order_id,
@@ -246,6 +245,29 @@ def _refund_as_said(order: Order, before: Refund | None, news: News) -> Refund:
         provider_refund_id=before.provider_refund_id or news.provider_refund_id,
     )
     return before if after == before else replace(after, updated_at=clock.now())
+
+
+def _disputed(order: Order, news: News) -> Order:
+    """One dispute's state; what all those that are lost have taken adds up."""
+    said, dispute = _DISPUTE[news.says], news.provider_dispute_id
+    if dispute is None:
+        raise _Contradiction("dispute_without_id")
+    known = order.disputes.get(dispute)
+    if said in {known, "open"} and known is not None:
+        return order
+    if known == "lost":
+        # The bank gives back what it has taken, and the books know it as gone.
+        raise _Contradiction("dispute_ended_twice")
+    order = replace(order, disputes={**order.disputes, dispute: said})
+    if said != "lost":
+        return order
+    _check_amount(order, news.amount, news)
+    assert news.amount is not None
+    charged_back = order.charged_back + news.amount
+    if charged_back > order.amount:
+        raise _Contradiction("disputes_exceed_payment")
+    finding = "dispute_ended_twice" if known == "won" else order.finding
+    return replace(order, charged_back=charged_back, finding=finding)
 
 
 def _status_of(order: Order, news: News) -> OrderStatus:

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.payments.providers import Name
-from service.payments.records import EventStatus, OrderStatus, Purpose, RefundState
+from service.payments.records import Dispute, EventStatus, OrderStatus, Purpose, RefundState
 
 Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
@@ -100,7 +100,9 @@ class OrderSummary(BaseModel):
     provider_payment_id: str | None
     refunded: Decimal
     charged_back: Decimal
-    dispute: Literal["open", "won", "lost"] | None
+    dispute: Dispute | None = Field(
+        description="of several, one that is lost or open before those that were won"
+    )
     advance: Decimal = Field(description="what could not be used, and is the account's")
     credits_owed: int = Field(description="bought, spent, and their money gone back")
     failure: str | None = Field(description="why the last attempt failed, as the provider calls it")

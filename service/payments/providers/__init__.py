@@ -39,6 +39,7 @@ Says = Literal[
     # One refund and its state; or how much has gone back in all.
     "refund",
     "refunded_in_all",
+    # One dispute and its state.
     "disputed",
     "dispute_won",
     "dispute_lost",
@@ -69,6 +70,7 @@ class News:
     refund_id: UUID | None = None
     provider_refund_id: str | None = None
     refund_status: RefundStatus | None = None
+    provider_dispute_id: str | None = None
     #: The provider's id of a subscription, and what is said of it; `provider_payment_id` paid it.
     provider_subscription_id: str | None = None
     of_subscription: SubscriptionNews | None = None

@@ -303,6 +303,7 @@ def _of_dispute(dispute: Mapping[str, Any]) -> News:
         amount=paise_at(dispute, "amount"),
         currency=currency_at(dispute, "currency"),
         why=text_at(dispute, "reason"),
+        provider_dispute_id=text_at(dispute, "id"),
     )
 
 

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from service.billing import credits
+from service.errors import ServiceError
 from service.invoices import records as invoices
 from service.invoices import settling as invoice_settling
+from service.payments import refunding
+from service.payments.records import Event
 from tests.service.payments.conftest import Till
 
 WHOLE = 118_000
@@ -283,3 +286,70 @@ def test_what_is_not_about_orders_is_ignored(till: Till) -> None:
     event = till.hear("stripe", {"id": "evt_x", "object": "event", "type": "payout.paid"})
 
     assert (event.status, event.outcome) == ("ignored", "nothing_about_orders")
+
+
+def _told_of_dispute(till: Till, order: Any, name: str, outcome: str, amount: int = WHOLE) -> Event:
+    """What became of the news of a dispute with this id, as the stand-in tells of its own."""
+    told = _events(till, order, ("dispute", {"outcome": "lost"}))[LOST[order.provider]]
+    about = (
+        told["data"]["object"]
+        if order.provider == "stripe"
+        else told["payload"]["dispute"]["entity"]
+    )
+    about |= {"id": name, "status": outcome, "amount": amount}
+    return till.hear(order.provider, told)
+
+
+@BOTH
+def test_what_two_lost_disputes_of_a_payment_took_adds_up(till: Till, provider: str) -> None:
+    account = till.books.account()
+    order = till.opened(account, provider=provider)
+    till.hear(provider, _events(till, order, PAID)[DONE[provider]])
+
+    for _ in range(2):
+        for name, amount in (("dp_one", WHOLE // 2), ("dp_other", WHOLE // 2)):
+            assert _told_of_dispute(till, order, name, "lost", amount).status == "processed"
+
+    found = till.order(order)
+    assert (found.charged_back, found.reversed) == (WHOLE, WHOLE)
+    assert till.wallet(account).wallet == 0
+    # A third one takes what was not paid.
+    third = _told_of_dispute(till, order, "dp_third", "lost", 1)
+    assert (third.status, third.outcome) == ("refused", "disputes_exceed_payment")
+    assert till.order(order).charged_back == WHOLE
+
+
+@BOTH
+def test_a_dispute_that_is_won_hides_no_other_that_is_open(till: Till, provider: str) -> None:
+    order = till.opened(till.books.account(), provider=provider)
+    till.hear(provider, _events(till, order, PAID)[DONE[provider]])
+
+    for name, outcome in (("dp_one", "won"), ("dp_other", "open"), ("dp_one", "won")):
+        _told_of_dispute(till, order, name, outcome)
+
+    assert till.order(order).dispute == "open"
+    with pytest.raises(ServiceError) as refused, till.books.acting() as connection:
+        refunding.start_refund(
+            connection, till.books.actor, order, amount=100, reason="asked for", key="r1"
+        )
+    assert refused.value.code == "PAYMENT_DISPUTED"
+    _told_of_dispute(till, order, "dp_other", "won")
+    assert till.order(order).dispute == "won"
+
+
+@BOTH
+@pytest.mark.parametrize("first", ["lost", "won"])
+def test_a_dispute_told_as_lost_and_as_won_counts_as_lost_and_is_a_finding(
+    till: Till, provider: str, first: str
+) -> None:
+    account = till.books.account()
+    order = till.opened(account, provider=provider)
+    till.hear(provider, _events(till, order, PAID)[DONE[provider]])
+
+    for outcome in (first, "won" if first == "lost" else "lost"):
+        _told_of_dispute(till, order, "dp_one", outcome)
+
+    found = till.order(order)
+    assert (found.dispute, found.finding) == ("lost", "dispute_ended_twice")
+    assert (found.status, found.reversed, till.wallet(account).wallet) == ("charged_back", WHOLE, 0)
+    assert "payment:order:questioned" in till.audit(order)

@@ -126,7 +126,8 @@ create table payment_orders (
     -- What the provider says has gone back, in all; the books follow once the order is settled.
     refunded bigint not null default 0 check (refunded between 0 and amount),
     charged_back bigint not null default 0 check (charged_back between 0 and amount),
-    dispute text check (dispute in ('open', 'won', 'lost')),
+    -- What is known of each dispute, by the provider's id: open, won, lost. A payment may have several.
+    disputes jsonb not null default '{}',
     -- What of it could not be used for what it was paid for, and is the account's advance.
     advance bigint not null default 0 check (advance between 0 and amount),
     -- How much of the settlement the books have taken back, and the bought credits with it; those

@@ -40,7 +40,13 @@ def acting(service: Service, actor: Actor) -> Iterator[Connection]:
 
 
 def open_account(
-    service: Service, tenant_id: UUID, granted: int = 0, *, mode: accounts.Mode = "CREDIT"
+    service: Service,
+    tenant_id: UUID,
+    granted: int = 0,
+    *,
+    mode: accounts.Mode = "CREDIT",
+    kind: str = "partner",
+    account_type: accounts.AccountType = "tenant",
 ) -> Account:
     """A fresh account of the firm with so many credits."""
     actor = studio(tenant_id)
@@ -49,8 +55,9 @@ def open_account(
             connection,
             actor,
             tenant_id,
-            external_key=f"v1:partner:{new_id()}",
+            external_key=f"v1:{kind}:{new_id()}",
             display_name="Specimen Partner",
+            account_type=account_type,
         )
         if granted:
             credits.grant(connection, actor, made, granted, key="first")

@@ -12,13 +12,10 @@ from uuid import UUID
 import pytest
 from werkzeug.serving import make_server
 
-from service.actor import Actor
-from service.billing import accounts, credits
 from service.billing.accounts import Account
 from service.bootstrap import Service
 from service.clock import now
-from service.database.connections import transaction
-from service.identifiers import new_id
+from tests.service.billing.conftest import open_account
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +63,18 @@ def server(app: Any) -> Iterator[str]:
     made.server_close()
 
 
-def studio_actor(tenant_id: UUID) -> Actor:
-    return Actor(tenant_id, new_id(), "studio", frozenset({"billing.write"}), "Studio", "r")
-
-
 @pytest.fixture
 def new_account(service: Service, studio: Any) -> Callable[..., Account]:
     """new_account(credits) -> an account of the older system, in the studio's tenant."""
 
     def make(granted: int = 0, *, tenant_id: UUID | None = None, kind: str = "partner") -> Account:
-        tenant = tenant_id or studio.tenant_id
-        actor = studio_actor(tenant)
-        with transaction(service.engine, role="zen_studio", tenant_id=tenant) as connection:
-            made = accounts.create_account(
-                connection,
-                actor,
-                tenant,
-                external_key=f"v1:{kind}:{new_id()}",
-                display_name="Specimen Partner",
-                account_type="external_associate",
-            )
-            if granted:
-                credits.grant(connection, actor, made, granted, key="first")
-                made = accounts.change_policy(connection, actor, made, billing_mode="CREDIT")
-        return made
+        return open_account(
+            service,
+            tenant_id or studio.tenant_id,
+            granted,
+            mode="CREDIT" if granted else "POSTPAID",
+            kind=kind,
+            account_type="external_associate",
+        )
 
     return make

@@ -20,7 +20,7 @@ from service.bootstrap import Service
 from service.clock import now
 from service.database.connections import transaction
 from service.identifiers import new_id
-from tests.service.older_system.conftest import studio_actor
+from tests.service.billing.conftest import studio as studio_actor
 from tests.service.older_system.older_client import OlderClient
 from tests.service.tenancy.specimen_rows import bound, insert_statement, specimen_rows
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from service.jobs.job import Job
     from service.subscriptions.refilling import Moved
 
-#: So many are found at once, and the job's lease is extended after them.
-PAGE = 25
+#: The job finds so many at once, and extends its lease after them.
+_STEP = 25
 
 log = structlog.get_logger("zenops.subscriptions")
 
@@ -140,7 +140,7 @@ def due(
     *,
     tenant_id: UUID | None = None,
     after: Due | None = None,
-    limit: int = PAGE,
+    limit: int = 500,
 ) -> list[Due]:
     """A page of the subscriptions that something is due for, the longest first.
 
@@ -238,7 +238,7 @@ def sweep_firm(job: Job) -> None:
     at, last = clock.now(), None
     while True:
         with job.reading() as connection:
-            page = due(connection, at, tenant_id=job.tenant_id, after=last)
+            page = due(connection, at, tenant_id=job.tenant_id, after=last, limit=_STEP)
         if not page:
             break
         swept = sweep(page, lambda _: job.reading(), lambda _: job.actor, at=at)

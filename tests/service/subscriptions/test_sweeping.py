@@ -264,10 +264,9 @@ def test_whoever_settles_an_invoice_may_say_so_at_once(books: Books, set_clock: 
 
 
 def test_one_that_cannot_be_swept_is_told_of_and_holds_up_no_other(
-    books: Books, set_clock: Any, owner_engine: Any, monkeypatch: pytest.MonkeyPatch
+    books: Books, set_clock: Any, owner_engine: Any
 ) -> None:
     """Weakness 39: candidates were cut off by when they were last touched, so some never came."""
-    monkeypatch.setattr(sweeping, "PAGE", 2)
     set_clock(*NOON)
     broken = [books.subscribed(price=500) for _ in range(3)]
     fine = [books.subscribed() for _ in range(3)]
@@ -313,12 +312,14 @@ def test_a_suspension_survives_a_clock_that_goes_back_and_so_does_what_was_given
 
 
 def test_the_hourly_job_sweeps_each_firm_and_the_tick_asks_for_it_once(
-    books: Books, set_clock: Any, run_jobs: Any, jobs_service: Any
+    books: Books, set_clock: Any, run_jobs: Any, jobs_service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from service.jobs.scheduler import tick
     from service.jobs.tasks import TASKS
 
     task = [one for one in TASKS if one.name == "subscriptions.sweep"]
+    # A page for each of them.
+    monkeypatch.setattr(sweeping, "_STEP", 1)
     set_clock(*NOON)
     free, owing = books.subscribed(), books.subscribed(price=500)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.billing.money import rupees
+from service.invoices.shapes import Cursor, Reason, Sac, TaxRate
 from service.subscriptions.records import Period, Plan, Provider, Subscription
 from service.subscriptions.standing import Status
 from service.subscriptions.sweeping import Swept
@@ -18,12 +19,8 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Rupees = Annotated[Decimal, Field(ge=0, le=Decimal(10000000), decimal_places=2)]
 Credits = Annotated[int, Field(ge=0, le=1_000_000_000)]
 GraceDays = Annotated[int, Field(ge=0, le=90)]
-Sac = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,8}$")]
-TaxRate = Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
 AnchorDay = Annotated[int, Field(ge=1, le=31)]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Cursor = Annotated[str, StringConstraints(max_length=100)]
 
 
 class Strict(BaseModel):

@@ -303,6 +303,9 @@ def test_plans_have_names_of_their_own_and_rates_that_there_are(control: Client)
     taken = control.post("/v1/control/plans", json={**PLAN, "name": made["name"].upper()})
     rate = control.post("/v1/control/plans", json={**PLAN, "name": "x", "tax_rate": "17"})
     fraction = control.post("/v1/control/plans", json={**PLAN, "price_monthly": "1.005"})
+    # A code of goods, as in the price list: invoices are over services.
+    goods = control.post("/v1/control/plans", json={**PLAN, "sac": "490110"})
+    kannada = control.post("/v1/control/plans", json={**PLAN, "name": "ಸಣ್ಣ"})
     changed = control.patch(
         f"/v1/control/plans/{made['plan_id']}", json={"price_monthly": "599.50"}
     )
@@ -310,7 +313,8 @@ def test_plans_have_names_of_their_own_and_rates_that_there_are(control: Client)
 
     assert (taken.status_code, taken.get_json()["code"]) == (409, "PLAN_EXISTS")
     assert (rate.status_code, rate.get_json()["code"]) == (400, "TAX_RATE_UNKNOWN")
-    assert fraction.status_code == 422
+    assert (fraction.status_code, goods.status_code) == (422, 422)
+    assert (kannada.status_code, kannada.get_json()["code"]) == (409, "LETTERS_NOT_PRINTABLE")
     assert changed.get_json()["price_monthly"] == "599.50"
     assert changed.get_json() in listed
 

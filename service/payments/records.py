@@ -164,6 +164,10 @@ _ORDERS = text(
     " and (cast(:below as uuid) is null or payment_order_id < :below)"
     " order by payment_order_id desc limit :limit"
 )
+_LINKED_ORDERS = text(
+    f"{_ORDER} where tenant_id = :tenant and provider_order_id is not null"
+    " and created_at > :since order by payment_order_id desc limit :limit"
+)
 # Ours by the id that we wrote there; else by the provider's own ids.
 _MATCH = text(
     "select tenant_id, payment_order_id from payment_orders where payment_order_id = :order"
@@ -257,6 +261,14 @@ def find_orders(
             "limit": limit,
         },
     )
+    return [Order(*row) for row in rows]
+
+
+def linked_orders(
+    connection: Connection, tenant_id: UUID, *, since: datetime, limit: int
+) -> list[Order]:
+    """A firm's orders that have a link at their provider, newest first."""
+    rows = connection.execute(_LINKED_ORDERS, {"tenant": tenant_id, "since": since, "limit": limit})
     return [Order(*row) for row in rows]
 
 

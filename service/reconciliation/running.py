@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -48,8 +48,8 @@ _SEEING: Mapping[Login, tuple[Role, Role]] = {
     "api": ("zen_studio", "zen_studio"),
     "jobs": ("zen_worker", "zen_system"),
 }
-#: So many of a firm's orders are asked about at once, and none that is older than five weeks.
-ASKED_AT_ONCE = 50
+#: So many of a firm's orders are asked about at once, and none that is older.
+ASKED_AT_ONCE, ASKED_UNTIL = 50, timedelta(weeks=5)
 #: What a provider says of an order, as our row has it.
 _SAID = ("status", "refunded", "charged_back", "dispute", "settled_at", "finding")
 
@@ -64,11 +64,6 @@ _LIST = text(
     f"{_RUN} from reconciliation_runs"
     " where (cast(:tenant as uuid) is null or tenant_id = :tenant)"
     " and (cast(:below as uuid) is null or run_id < :below) order by run_id desc limit :limit"
-)
-_TO_ASK = text(
-    "select payment_order_id from payment_orders where tenant_id = :tenant"
-    " and provider_order_id is not null and created_at > cast(:now as timestamptz)"
-    " - interval '35 days' order by payment_order_id desc limit :limit"
 )
 
 
@@ -212,14 +207,11 @@ def _is_studio(connection: Connection, tenant_id: UUID) -> bool:
 def _ask(service: Service, actor: Actor, role: Role, now: datetime) -> Iterator[Finding]:
     """What the providers say of orders that would change them: compared, not taken over."""
     tenant_id = actor.tenant_id
-    values = {"tenant": tenant_id, "now": now, "limit": ASKED_AT_ONCE}
     with transaction(service.engine, role=role, tenant_id=tenant_id) as connection:
-        orders = [
-            records.find_order(connection, tenant_id, one)
-            for one in connection.scalars(_TO_ASK, values).all()
-        ]
+        orders = records.linked_orders(
+            connection, tenant_id, since=now - ASKED_UNTIL, limit=ASKED_AT_ONCE
+        )
     for order in orders:
-        assert order is not None
         provider = provider_of(order.provider)
         if not provider.is_configured(service.settings):
             continue

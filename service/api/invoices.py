@@ -103,7 +103,7 @@ def list_invoices(query: shapes.InvoiceFilter) -> Response:
 @_route("post", "", summary="Draft an invoice", responses={201: shapes.InvoiceAnswer})
 @_may_write
 def create_invoice(body: shapes.NewInvoice) -> Response:
-    """A work order has at most one invoice that is not void. Its taxes are fixed when it is issued."""
+    """A work order has at most one that is neither void nor credited whole. Issuing fixes the taxes."""
     now = current()
     account = find_any_account(now.connection, body.account_id)
     if _tenant() not in {None, account.tenant_id}:

@@ -63,7 +63,7 @@ def draft(
 
     Raises:
         ServiceError: 400 ITEMS_MISSING, INVOICE_TOO_LARGE, TAX_RATE_UNKNOWN; 404, the work order
-            is not there; 409 WORK_ORDER_INVOICED, it has another invoice that is not void;
+            is not there; 409 WORK_ORDER_INVOICED, it has another invoice that stands;
             409 IDEMPOTENCY_KEY_REUSED.
     """
     tenant = account.tenant_id

@@ -1,8 +1,8 @@
 """Breaks the money code on purpose, one small change at a time, and sees whether a test notices.
 
-One pytest session starts the servers; each mutant is a fork of it, in which the code of the mutated
-functions is put in the place of the real one. Tests run in the order below until the first that
-fails; the slow ones come last, for what the others let live.
+Each mutant is written over its module in a copy of this folder, and a pytest of its own runs there
+until the first test that fails, as many at a time as there are processors. The tests that find most
+in the least time come first, the long ones last, for what the others let live.
 
 What is changed: comparisons, arithmetic, `and`/`or`, `not`, conditions, whole numbers, True/False,
 words (codes, kinds, names of ledgers), what is returned, refusals and calls that are left out. SQL
@@ -14,21 +14,22 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib
 import os
 import random
 import re
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from queue import SimpleQueue
 from typing import Any
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs/mutation.md"
@@ -39,11 +40,11 @@ TESTS = (
     "tests/service/billing/test_of_the_original.py",
     "tests/service/billing/test_journal.py",
     "tests/service/billing/test_bug_classes.py",
-    "tests/service/billing/test_ledger_against_a_model.py",
     "tests/service/billing/test_routes.py",
+    "tests/service/billing/test_ledger_against_a_model.py",
 )
-#: A mutant that is not through by then hangs, which a test would have seen too.
-PATIENCE_S = 240
+#: A mutant that takes so many times what the real code takes hangs; that is noticed.
+PATIENCE = 5
 #: Who is changed into whom.
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -76,23 +77,25 @@ class Mutant:
     line: int
     what: str
 
-    def tree(self) -> ast.Module:
+    def text(self) -> str:
         """The module with the change made."""
-        tree = _read(self.module)
+        tree = ast.parse((ROOT / _file(self.module)).read_text(encoding="utf-8"))
         target = next(node for place, node in enumerate(ast.walk(tree)) if place == self.place)
         _, changed = list(_changes(target))[self.choice]
-        ast.copy_location(changed, target)
         _put(tree, target, changed)
-        return ast.fix_missing_locations(tree)
+        return ast.unparse(tree)
+
+    def __str__(self) -> str:
+        return f"{_file(self.module)}:{self.line}: {self.what}"
 
 
-def _read(name: str) -> ast.Module:
-    return ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
+def _file(module: str) -> str:
+    return f"{module.replace('.', '/')}.py"
 
 
 def mutants_of(name: str) -> list[Mutant]:
     """Every mutant of a module."""
-    whole = _read(name)
+    whole = ast.parse((ROOT / _file(name)).read_text(encoding="utf-8"))
     changeable = set(_changeable(whole))
     return [
         Mutant(name, place, choice, getattr(node, "lineno", 0), what)
@@ -164,117 +167,72 @@ def _put(tree: ast.AST, target: ast.AST, changed: ast.AST) -> None:
                 return
 
 
-def put_in_place(mutant: Mutant) -> None:
-    """Give the functions of the real module the mutant's code, and its numbers to who has them."""
-    real = importlib.import_module(mutant.module)
-    changed = ModuleType(mutant.module)
-    changed.__file__ = real.__file__
-    sys.modules[mutant.module] = changed
+def copy_of_everything(folder: Path) -> Path:
+    """The copy of this folder in which mutants are written and tested."""
+    ignored = shutil.ignore_patterns(".*", "build", "node_modules")
+    return Path(shutil.copytree(ROOT, folder, ignore=ignored))
+
+
+def is_noticed(folder: Path, mutant: Mutant, patience: float) -> bool:
+    """Whether a test fails, or all of them take too long, with the mutant in a copy."""
+    path = folder / _file(mutant.module)
+    path.write_text(mutant.text(), encoding="utf-8")
     try:
-        exec(compile(mutant.tree(), str(real.__file__), "exec"), changed.__dict__)  # noqa: S102
+        return _fails(folder, patience)
     finally:
-        sys.modules[mutant.module] = real
-    for name, value in vars(changed).items():
-        there = vars(real).get(name)
-        if type(value) is int and value != there:
-            for module in list(sys.modules.values()):
-                if module is not None and vars(module).get(name) == there and name.isupper():
-                    setattr(module, name, value)
-        if isinstance(there, FunctionType) and there.__module__ == mutant.module:
-            ours, theirs = _inner(there), _inner(value)
-            ours.__code__, ours.__defaults__ = theirs.__code__, theirs.__defaults__
-            ours.__kwdefaults__ = theirs.__kwdefaults__
+        shutil.copy2(ROOT / _file(mutant.module), path)
 
 
-def _inner(function: Any) -> Any:
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function
+def _fails(folder: Path, patience: float | None = None) -> bool:
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *TESTS]
+    tests = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    # First as from the keyboard: the tests stop the servers that they have started.
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        try:
+            return tests.wait(patience) != 0
+        except subprocess.TimeoutExpired:
+            tests.send_signal(stop)
+    return tests.wait() != 0
 
 
-class Mutating:
-    """The plugin: takes the place of pytest's own loop over the tests."""
+def try_all(mutants: list[Mutant], scratch: Path, until: float) -> Iterable[tuple[Mutant, bool]]:
+    """Mutants and whether a test noticed, those that there was time for.
 
-    def __init__(self, mutants: list[Mutant], until: float) -> None:
-        self.mutants, self.until = mutants, until
-        self.killed: list[Mutant] = []
-        self.alive: list[Mutant] = []
-        self.failed = False
+    Raises:
+        SystemExit: the tests fail on the code as it is.
+    """
+    jobs = os.cpu_count() or 1
+    folders: SimpleQueue[Path] = SimpleQueue()
+    for number in range(jobs):
+        folders.put(copy_of_everything(scratch / str(number)))
+    began, folder = time.monotonic(), folders.get()
+    if _fails(folder):
+        sys.exit("the tests fail on the code as it is")
+    folders.put(folder)
+    patience = PATIENCE * (time.monotonic() - began)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note that a test has failed."""
-        self.failed = self.failed or report.failed
+    def attempt(mutant: Mutant) -> bool | None:
+        if time.monotonic() > until:
+            return None
+        folder = folders.get()
+        is_killed = is_noticed(folder, mutant, patience)
+        folders.put(folder)
+        print("killed" if is_killed else "ALIVE ", mutant, flush=True)
+        return is_killed
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """All tests in a fork of the real code, then in a fork for each mutant."""
-        items = session.items
-        model: Any = next(
-            item.module
-            for item in items
-            if isinstance(item, pytest.Function) and "model" in item.nodeid
-        )
-        model.SEQUENCES, model.STEPS, model.OUTCOMES = 15, 30, frozenset()
-        # The servers are a session's; what comes next is said to be of another file, so they stay.
-        needing = next(item for item in items if "of_the_original" in item.nodeid)
-        needing.config.hook.pytest_runtest_protocol(item=needing, nextitem=items[0])
-        if self.failed or self._try(None, items):
-            raise pytest.UsageError("the tests fail on the code as it is")
-        for number, mutant in enumerate(self.mutants, 1):
-            if time.monotonic() > self.until:
-                break
-            is_killed = self._try(mutant, items)
-            (self.killed if is_killed else self.alive).append(mutant)
-            told = "killed" if is_killed else "ALIVE"
-            print(f"{number}/{len(self.mutants)} {told:6} {_place(mutant)}", flush=True)
-        session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
-        return True
-
-    def _try(self, mutant: Mutant | None, items: list[pytest.Item]) -> bool:
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            # What a mutant's tests say is nobody's concern.
-            items[0].config.pluginmanager.unregister(name="terminalreporter")
-            try:
-                os._exit(self._run(mutant, items))
-            except BaseException:  # noqa: BLE001
-                os._exit(1)
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                return status != 0
-            time.sleep(0.02)
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return True
-
-    def _run(self, mutant: Mutant | None, items: list[pytest.Item]) -> int:
-        if mutant is not None:
-            put_in_place(mutant)
-        for item, following in zip(items, [*items[1:], items[0]], strict=True):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if self.failed:
-                # Drop what the file has made, but leave the session's servers.
-                other = next(one for one in items if one.path != item.path)
-                item.session._setupstate.teardown_exact(other)  # noqa: SLF001
-                return 1
-        return 0
+    with ThreadPoolExecutor(jobs) as pool:
+        for mutant, is_killed in zip(mutants, pool.map(attempt, mutants), strict=True):
+            if is_killed is not None:
+                yield mutant, is_killed
 
 
-def _place(mutant: Mutant) -> str:
-    return f"{mutant.module.replace('.', '/')}.py:{mutant.line}: {mutant.what}"
-
-
-def report(plugin: Mutating, wanted: int, seconds: float) -> str:
+def report(tried: dict[Mutant, bool], wanted: int, seconds: float) -> str:
     """The page that tells how many mutants were noticed, and which were not."""
-    rows: Counter[tuple[str, bool]] = Counter()
-    for is_killed, group in ((True, plugin.killed), (False, plugin.alive)):
-        rows.update((mutant.module, is_killed) for mutant in group)
+    rows = Counter((mutant.module, is_killed) for mutant, is_killed in tried.items())
     modules = sorted({module for module, _ in rows})
-    tried = len(plugin.killed) + len(plugin.alive)
-    share = 100 * len(plugin.killed) / max(tried, 1)
+    killed = sum(tried.values())
+    alive = sorted(str(mutant) for mutant, is_killed in tried.items() if not is_killed)
+    drawn = "all were" if len(tried) == wanted else f"{len(tried)}, drawn at random, were"
     lines = [
         "<!-- Generated by `make mutate`. -->",
         "# Mutation of the money code",
@@ -283,9 +241,8 @@ def report(plugin: Mutating, wanted: int, seconds: float) -> str:
         "notices. `scripts/mutate.py` says what is changed and what is not.",
         "",
         (
-            f"**{len(plugin.killed)} of {tried} mutants killed: {share:.1f} %.** "
-            f"There are {wanted}; {'all were' if tried == wanted else f'{tried}, drawn at random, were'} "
-            f"tried, in {seconds / 60:.0f} minutes."
+            f"**{killed} of {len(tried)} mutants killed: {100 * killed / len(tried):.1f} %.** "
+            f"There are {wanted}; {drawn} tried, in {seconds / 60:.0f} minutes."
         ),
         "",
         "| module | killed | alive |",
@@ -294,7 +251,7 @@ def report(plugin: Mutating, wanted: int, seconds: float) -> str:
         "",
         "## Alive",
         "",
-        *(f"- `{_place(mutant)}`" for mutant in sorted(plugin.alive, key=_place)),
+        *(f"- `{mutant}`" for mutant in alive),
     ]
     return "\n".join(lines) + "\n"
 
@@ -309,16 +266,12 @@ def main() -> int:
     # In random order, so that a run that is stopped is a fair sample.
     random.Random(5).shuffle(mutants)  # noqa: S311
     began = time.monotonic()
-    plugin = Mutating(mutants, began + wanted.minutes * 60)
-    os.chdir(ROOT)
-    status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *TESTS], plugins=[plugin])
-    if not plugin.killed:
-        return int(status) or 1
-    page = report(plugin, len(mutants), time.monotonic() - began)
+    with tempfile.TemporaryDirectory() as scratch:
+        tried = dict(try_all(mutants, Path(scratch), began + wanted.minutes * 60))
+    page = report(tried, len(mutants), time.monotonic() - began)
     REPORT.write_text(page, encoding="utf-8")
     print(page)
-    tried = len(plugin.killed) + len(plugin.alive)
-    return 0 if len(plugin.killed) >= 0.9 * tried else 1
+    return 0 if sum(tried.values()) >= 0.9 * len(tried) else 1
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from service.actor import Actor
 from service.billing import journal
 from service.billing.acting import as_billing, record_in
 from service.database.connections import transaction
-from service.jobs.job import CannotSucceed
 from service.jobs.outbox import enqueue
 from service.payments import records, refunding
 from service.payments.checkout import PAUSES
@@ -62,11 +61,7 @@ def ask_due(service: Service) -> None:
 
 
 def ask(job: Job) -> None:
-    """The job: ask about one order, and write down what was said.
-
-    Raises:
-        CannotSucceed: its provider is not set up here any more.
-    """
+    """The job: ask about one order, and write down what was said."""
     order_id = job.subject_id
     assert order_id is not None
     with job.reading() as connection:
@@ -75,9 +70,12 @@ def ask(job: Job) -> None:
     if order is None or order.ask_at is None:
         return
     settings = job.service.settings
-    if not provider_of(order.provider).is_configured(settings):
-        raise CannotSucceed(f"{order.provider} is not set up: see the settings of payments.")
-    said = ask_provider(settings, order, refunds)
+    said: Sequence[News] = ()
+    if provider_of(order.provider).is_configured(settings):
+        said = ask_provider(settings, order, refunds)
+    else:
+        # A question without an answer, like any other: it keeps no other order waiting.
+        log.error("payment.provider_not_set_up", order=str(order_id), provider=order.provider)
     with job.effect() as connection:
         note(connection, job.actor, order_id, said)
 

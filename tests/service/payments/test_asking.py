@@ -10,6 +10,7 @@ import pytest
 
 from service import clock
 from service.payments import asking, checkout
+from service.payments.providers import stripe
 from service.payments.records import Order
 from tests.service.payments.conftest import Till
 from tests.service.payments.test_refunds import give_back, paid
@@ -120,6 +121,22 @@ def test_the_clock_asks_for_one_job_for_each_order_that_is_due(
 
     assert till.order(order).status == "paid"
     assert till.wallet(account).available == 10
+
+
+def test_an_order_whose_provider_is_not_set_up_any_more_is_moved_on(
+    till: Till, run_jobs: Any, monkeypatch: Any
+) -> None:
+    order = till.opened(till.books.account())
+    later = clock.now() + timedelta(minutes=6)
+    with monkeypatch.context() as changed:
+        changed.setattr(clock, "now", lambda: later)
+        changed.setattr(stripe, "is_configured", lambda _: False)
+        asking.ask_due(till.jobs)
+        run_jobs()
+
+    found = till.order(order)
+    assert (found.status, found.asked) == ("pending", 1)
+    assert found.ask_at == later + checkout.PAUSES[1]
 
 
 def test_a_provider_that_does_not_answer_is_asked_again_later(till: Till) -> None:

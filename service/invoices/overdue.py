@@ -12,7 +12,6 @@ from service.billing.accounts import find_account
 from service.database.connections import transaction
 from service.errors import ServiceError
 from service.identifiers import new_id
-from service.invoices import records
 from service.invoices.notices import notify
 from service.invoices.periods import indian_day
 from service.invoices.totals import OPEN
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from service.bootstrap import Service
 
 _OVERDUE = text(
-    "select i.tenant_id, i.invoice_id from service_invoices i"
+    "select i.tenant_id, i.invoice_id, i.account_id from service_invoices i"
     " where i.status in :open and i.due_on < :today and not exists (select from invoice_notices n"
     " where n.tenant_id = i.tenant_id and n.invoice_id = i.invoice_id and n.kind = 'overdue')"
     " order by i.due_on, i.invoice_id"
@@ -39,19 +38,18 @@ def notice_overdue(service: Service) -> int:
     with transaction(service.engine, role="zen_system") as connection:
         values = {"open": OPEN, "today": indian_day(clock.now())}
         found = connection.execute(_OVERDUE, values).all()
-    return sum(_note(service, tenant_id, invoice_id) for tenant_id, invoice_id in found)
+    return sum(_note(service, *row) for row in found)
 
 
-def _note(service: Service, tenant_id: UUID, invoice_id: UUID) -> bool:
+def _note(service: Service, tenant_id: UUID, invoice_id: UUID, account_id: UUID) -> bool:
     """Note one, if it is still overdue."""
     system = Actor(tenant_id, None, "worker", frozenset(), "scheduler", str(new_id()))
     try:
         with transaction(service.engine, role="zen_worker", tenant_id=tenant_id) as connection:
-            invoice = records.find(connection, tenant_id, invoice_id)
             notify(
                 connection,
                 system,
-                find_account(connection, tenant_id, invoice.account_id),
+                find_account(connection, tenant_id, account_id),
                 invoice_id,
                 "overdue",
                 key=f"invoice_overdue:{invoice_id}",

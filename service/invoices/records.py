@@ -162,7 +162,8 @@ _MONEY = frozenset(
 )
 _INVOICE = f"select {', '.join(_names(Invoice))} from service_invoices"  # noqa: S608
 _FIND = text(
-    f"{_INVOICE} where invoice_id = :invoice and tenant_id = coalesce(cast(:tenant as uuid), tenant_id)"
+    f"{_INVOICE} where invoice_id = :invoice"
+    " and (cast(:tenant as uuid) is null or tenant_id = :tenant)"
 )
 _LOCK = text(
     f"{_INVOICE} where tenant_id = :tenant and invoice_id = :invoice and account_id = :account"
@@ -212,7 +213,7 @@ _SETTLEMENT_OF_ORDER = text(
 )
 _REVERSED = text(
     "select coalesce(sum(amount), 0)::bigint from invoice_settlements"
-    " where tenant_id = :tenant and reverses = :settlement"
+    " where tenant_id = :tenant and invoice_id = :invoice and reverses = :settlement"
 )
 _INSERT_SETTLEMENT = text(
     _insert("invoice_settlements", Settlement).text
@@ -387,9 +388,12 @@ def find_settlement(
     return None if row is None else _settlement(row)
 
 
-def reversed_of(connection: Connection, tenant_id: UUID, settlement_id: UUID) -> int:
+def reversed_of(connection: Connection, paid: Settlement) -> int:
     """How many paise of a payment have gone back."""
-    found = connection.scalar(_REVERSED, {"tenant": tenant_id, "settlement": settlement_id})
+    found = connection.scalar(
+        _REVERSED,
+        {"tenant": paid.tenant_id, "invoice": paid.invoice_id, "settlement": paid.settlement_id},
+    )
     assert isinstance(found, int)
     return found
 

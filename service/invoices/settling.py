@@ -315,8 +315,7 @@ def reverse_settlement(
 def _left(connection: Connection, paid: Settlement | None) -> int:
     if paid is None:
         return 0
-    gone = records.reversed_of(connection, paid.tenant_id, paid.settlement_id)
-    return paise(paid.amount) - gone
+    return paise(paid.amount) - records.reversed_of(connection, paid)
 
 
 def _check_takes(invoice: Invoice, amount: int) -> None:

@@ -87,6 +87,8 @@ create unique index service_invoices_number on service_invoices (issuer_gstin, f
 -- One that was credited as a whole is given up like one that is void: nobody has paid it.
 create unique index service_invoices_of_work_order on service_invoices (tenant_id, work_order_id)
     where status <> 'void' and (credited < total or total = 0);
+-- The studio names an invoice by its id alone, whichever firm it is of, and lists all of them.
+create index service_invoices_by_id on service_invoices (invoice_id);
 create index service_invoices_by_account on service_invoices (tenant_id, account_id, invoice_id desc);
 create index service_invoices_unpaid on service_invoices (due_on)
     where status in ('issued', 'sent', 'partially_paid');
@@ -203,6 +205,7 @@ create table invoice_attachments (
     primary key (tenant_id, attachment_id),
     foreign key (tenant_id, invoice_id) references service_invoices
 );
+create index invoice_attachments_of_invoice on invoice_attachments (tenant_id, invoice_id);
 select app.protect_ledger('invoice_attachments', billing => 'select, insert');
 
 -- Reminders, sendings: what was said to the account, once for each key.
@@ -218,6 +221,7 @@ create table invoice_notices (
     unique (tenant_id, operation_key),
     foreign key (tenant_id, invoice_id) references service_invoices
 );
+create index invoice_notices_of_invoice on invoice_notices (tenant_id, invoice_id);
 select app.protect_ledger('invoice_notices', billing => 'select, insert');
 
 -- What things cost, from a day on; rows of the service tenant. Firms read them through the service.

@@ -52,6 +52,8 @@ create table subscriptions (
 create unique index subscriptions_current on subscriptions (tenant_id, account_id)
     where status <> 'cancelled';
 create unique index subscriptions_provider on subscriptions (provider, provider_subscription_id);
+-- The studio names a subscription by its id alone, and lists those of all firms.
+create index subscriptions_by_id on subscriptions (subscription_id);
 create index subscriptions_due on subscriptions (tenant_id, due_at) where due_at is not null;
 select app.protect_ledger('subscriptions');
 

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from service.identifiers import new_id
 from service.invoices import issuing, settling
+from tests.service.clients import Client
 from tests.service.conftest import Firm
 from tests.service.invoices.conftest import Books, item
 
@@ -25,7 +26,8 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 def token(books: Books, make_user: Any, sign_in: Any) -> str:
     """Of somebody of the studio who keeps the books."""
     person = make_user(Firm(books.studio_id, "", "", "service"), ["accounts"])
-    return sign_in(person, "studio").token  # type: ignore[no-any-return]
+    signed_in: Client = sign_in(person, "studio")
+    return signed_in.token
 
 
 @pytest.mark.campaign

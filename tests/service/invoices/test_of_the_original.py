@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from service import clock
+from service.billing.accounts import Account
 from service.errors import ServiceError
 from service.identifiers import new_id
 from service.invoices import adjusting, drafting, issuing, notices, records, settling
@@ -102,7 +104,7 @@ def test_46_a_credit_note_above_what_is_left_is_refused_and_not_cut(books: Books
     assert (done.invoice.status, done.invoice.due) == ("paid", Decimal("0.00"))
 
 
-def _work_order(books: Books) -> tuple[object, object]:
+def _work_order(books: Books) -> tuple[UUID, Account]:
     order = new_id()
     with books.acting() as connection:
         connection.execute(
@@ -135,7 +137,7 @@ def test_47_a_report_costs_what_the_price_list_says_and_is_found_by_its_work_ord
     # Once more is the same one, whatever the key.
     assert books.run(drafting.draft_for_work_order, account, order, key="x") == made
     with books.acting() as connection:
-        assert records.invoice_of_work_order(connection, books.firm_id, order) == made  # type: ignore[arg-type]
+        assert records.invoice_of_work_order(connection, books.firm_id, order) == made
     # It can be issued, and so paid.
     issued = books.run(issuing.issue, account, made.invoice_id, key="wo-issue")
     paid = books.run(
@@ -148,7 +150,7 @@ def test_47_a_note_with_a_marker_is_no_invoice_of_a_work_order(books: Books) -> 
     order, account = _work_order(books)
     books.draft(account, notes=f"[REPOGEN_WO:{order}]")
     with books.acting() as connection:
-        assert records.invoice_of_work_order(connection, books.firm_id, order) is None  # type: ignore[arg-type]
+        assert records.invoice_of_work_order(connection, books.firm_id, order) is None
 
 
 def test_47_a_work_order_has_one_invoice_until_it_is_void(books: Books) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from service import clock
 from service.bootstrap import Service
+from service.evidence.sweeping import sweep_orphans
 from service.identifiers import new_id
+from service.invoices import drafting
+from service.invoices.prices import price_of_report
 from service.objects import storage
 from tests.service.clients import Client
+from tests.service.conftest import Firm
 from tests.service.evidence.files import jpeg, pdf
 from tests.service.evidence.hostile_files import others, papers
 from tests.service.invoices.conftest import ISSUER_GSTIN, Books
@@ -29,18 +36,16 @@ LINE = {
 @pytest.fixture(scope="module")
 def studio(books: Books, make_user: Any, sign_in: Any) -> Client:
     """Somebody of the studio who keeps the books."""
-    from tests.service.conftest import Firm
-
     firm = Firm(books.studio_id, "", "", "service")
-    return sign_in(make_user(firm, ["accounts"]), "studio")  # type: ignore[no-any-return]
+    found: Client = sign_in(make_user(firm, ["accounts"]), "studio")
+    return found
 
 
 @pytest.fixture(scope="module")
 def firm(books: Books, make_user: Any, sign_in: Any) -> Client:
     """The owner of the firm."""
-    from tests.service.conftest import Firm
-
-    return sign_in(make_user(Firm(books.firm_id, "", ""), ["owner"]))  # type: ignore[no-any-return]
+    found: Client = sign_in(make_user(Firm(books.firm_id, "", ""), ["owner"]))
+    return found
 
 
 def read(answer: Any, status: int = 200) -> Any:
@@ -232,8 +237,6 @@ def test_another_firm_sees_none_of_it(
 def test_52_the_portal_sees_its_own_account_alone_and_may_bring_proof(
     books: Books, studio: Client, make_user: Any, sign_in: Any
 ) -> None:
-    from tests.service.conftest import Firm
-
     people = [make_user(Firm(books.firm_id, "", ""), ["portal_user"]) for _ in range(2)]
     accounts = [books.account(owner_user_id=one.user_id) for one in people]
     mine, theirs = (issued(studio, account) for account in accounts)
@@ -319,11 +322,6 @@ def test_lists_filter_by_account_state_and_overdue(books: Books, studio: Client)
 def test_an_account_has_its_own_price_from_its_day_until_its_last(
     books: Books, studio: Client
 ) -> None:
-    from datetime import date
-    from decimal import Decimal
-
-    from service.invoices.prices import price_of_report
-
     account = books.account()
     price = {
         "item": "report_valuation", "description": "Report, as agreed", "service_code": "998399",
@@ -389,9 +387,6 @@ def test_the_issuer_needs_a_gstin_that_can_be_right(books: Books, studio: Client
 
 def test_no_price_is_said_and_noted(books: Books, studio: Client, owner_engine: Any) -> None:
     """A work order before any price: nothing is drafted, and the books say why."""
-    from service import clock
-    from service.invoices import drafting
-
     order = new_id()
     with owner_engine.begin() as connection:
         connection.execute(
@@ -425,11 +420,6 @@ def test_no_price_is_said_and_noted(books: Books, studio: Client, owner_engine: 
 def test_a_file_whose_row_was_never_written_is_swept_and_others_stay(
     books: Books, studio: Client, firm: Client, service: Service, jobs_service: Service
 ) -> None:
-    from datetime import timedelta
-
-    from service import clock
-    from service.evidence.sweeping import sweep_orphans
-
     made = issued(studio, books.account())
     kept = read(_bring(firm, made["id"], jpeg(), "a.jpg"), 201)["id"]
     orphan = f"{books.firm_id}/invoices/{new_id()}"

@@ -15,6 +15,9 @@ from service.billing.accounts import find_account
 from service.errors import ServiceError
 from service.invoices.issuing import void
 from service.invoices.records import find as find_invoice
+from service.invoices.settling import settle
+from service.jobs.scheduler import tick
+from service.jobs.tasks import TASKS
 from service.subscriptions import refilling, subscribing, sweeping
 from service.subscriptions.sweeping import Swept
 from tests.service.subscriptions.conftest import Books
@@ -314,9 +317,6 @@ def test_a_suspension_survives_a_clock_that_goes_back_and_so_does_what_was_given
 def test_the_hourly_job_sweeps_each_firm_and_the_tick_asks_for_it_once(
     books: Books, set_clock: Any, run_jobs: Any, jobs_service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service.jobs.scheduler import tick
-    from service.jobs.tasks import TASKS
-
     task = [one for one in TASKS if one.name == "subscriptions.sweep"]
     # A page for each of them.
     monkeypatch.setattr(sweeping, "_STEP", 1)
@@ -351,8 +351,6 @@ def test_cancelling_takes_back_what_nobody_has_begun_to_pay(books: Books, set_cl
 def test_what_was_paid_in_part_before_a_cancellation_is_given_once_it_is_paid_whole(
     books: Books, set_clock: Any
 ) -> None:
-    from service.invoices.settling import settle
-
     set_clock(*NOON)
     one = books.subscribed(price=500)
     books.sweep()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from flask import Response, request
 from flask_openapi import APIBlueprint, Tag
 
@@ -11,8 +9,7 @@ from service.api.access import OPERATORS, access
 from service.api.answers import answer, etag, page_of
 from service.api.request_life import current, the_service
 from service.api.requests import cursor_id, path_id, wanted_version
-from service.billing.accounts import Account, account_for, find_any_account
-from service.errors import FieldError, invalid_fields
+from service.billing.accounts import account_for, find_any_account
 from service.identifiers import read_id
 from service.subscriptions import plans, records, refilling, subscribing
 from service.subscriptions.records import Subscription
@@ -123,8 +120,8 @@ def create_subscription(body: NewSubscription) -> Response:
     made = subscribing.subscribe(
         now.connection,
         now.actor,
-        _account(body.account_id),
-        _plan(body.plan_id),
+        find_any_account(now.connection, body.account_id),
+        body.plan_id,
         anchor_day=body.anchor_day,
         starts_on=body.starts_on,
         timezone=body.timezone,
@@ -146,8 +143,8 @@ def assign_plan(body: Assignment) -> Response:
     made = subscribing.assign(
         now.connection,
         now.actor,
-        _account(body.account_id),
-        _plan(body.plan_id),
+        find_any_account(now.connection, body.account_id),
+        body.plan_id,
         anchor_day=body.anchor_day,
         timezone=body.timezone,
     )
@@ -253,21 +250,6 @@ def _outcome(done: Refill) -> RefillStatus:
 
 def _found(path: SubscriptionPath) -> Subscription:
     return records.find_any(current().connection, path_id(path.subscription_id))
-
-
-def _account(written: str) -> Account:
-    return find_any_account(current().connection, _named("account_id", written))
-
-
-def _plan(written: str) -> UUID:
-    return _named("plan_id", written)
-
-
-def _named(field: str, written: str) -> UUID:
-    found = read_id(written)
-    if found is None:
-        raise invalid_fields(FieldError(field, "This is no id.", "INVALID"))
-    return found
 
 
 def _detail(one: Subscription, status: int = 200) -> Response:

@@ -76,8 +76,8 @@ class PlanChange(Strict):
 class Assignment(Strict):
     """The plan that an account is to have."""
 
-    account_id: str
-    plan_id: str
+    account_id: UUID
+    plan_id: UUID
     anchor_day: AnchorDay | None = None
     timezone: Zone | None = None
 

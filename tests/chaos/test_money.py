@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import hmac
 import http.client
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -28,9 +25,9 @@ from service.billing.journal import verify_journal
 from service.bootstrap import Service
 from service.database.connections import transaction
 from service.identifiers import new_id
-from service.invoices import prices
 from service.jobs.outbox import enqueue
 from service.payments import checkout
+from service.payments.local_providers.delivering import stripe_headers
 from service.payments.providers import ORDER_NOTE
 from service.reconciliation.running import compare
 from service.subscriptions import subscribing
@@ -38,11 +35,12 @@ from service.subscriptions.plans import create_plan
 from tests.chaos.browser import Persistent, _Connection
 from tests.chaos.size import IS_FULL, repeated
 from tests.chaos.world import World, note_recovery, wait_until
+from tests.service.payments.conftest import STRIPE_KEY, price_credits
+from tests.service.payments.conftest import STRIPE_SECRET as SECRET
 
 pytestmark = pytest.mark.campaign
 
-SECRET = "whsec_specimen_0123456789"
-STRIPE = {"ZENOPS_STRIPE_SECRET_KEY": "sk_test_specimen", "ZENOPS_STRIPE_WEBHOOK_SECRETS": SECRET}
+STRIPE = {"ZENOPS_STRIPE_SECRET_KEY": STRIPE_KEY, "ZENOPS_STRIPE_WEBHOOK_SECRETS": SECRET}
 #: A job that is lost comes again after its lease, the reaper's round and its pause.
 BOUND_S = 40.0
 TARGETS = ("self", "parent", "group") if IS_FULL else ("self",)
@@ -146,16 +144,7 @@ def studio_id(firm_world: World, web: Service) -> UUID:
     )
     actor = Actor(tenant_id, new_id(), "studio", frozenset(), "Studio", "r")
     with transaction(web.engine, role="zen_studio", tenant_id=tenant_id) as connection:
-        prices.add_price(
-            connection,
-            actor,
-            item="credit",
-            description="Credit",
-            sac="998399",
-            unit_price=Decimal("100.00"),
-            tax_rate=Decimal(18),
-            valid_from=date(2026, 4, 1),
-        )
+        price_credits(connection, actor)
     return tenant_id
 
 
@@ -284,7 +273,7 @@ PAYMENTS = [
 def test_killed_while_a_payment_is_told_of(role: str, point: str, target: str, bank: Bank) -> None:
     """The provider repeats its event until it is answered; it is stored and worked off once."""
     account = bank.account()
-    settings = dataclasses.replace(bank.web.settings, stripe_secret_key="sk_test_specimen")
+    settings = dataclasses.replace(bank.web.settings, stripe_secret_key=STRIPE_KEY)
     with bank.acting() as connection:
         order = checkout.start_topup(
             connection, bank.studio, account, settings, provider="stripe", credits=7, key="buy"
@@ -344,9 +333,7 @@ def _send_event(world: World, order_id: str, amount: int) -> dict[str, Any]:
     body = json.dumps(event).encode()
     until = time.monotonic() + 30
     while True:
-        at = str(int(time.time()))
-        signed = hmac.new(SECRET.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={at},v1={signed}"}
+        headers = {"Content-Type": "application/json", **stripe_headers(SECRET, body, event["id"])}
         with (
             contextlib.closing(_Connection(world.folder / "web.sock")) as connection,
             contextlib.suppress(OSError, http.client.HTTPException),

@@ -48,6 +48,30 @@ KNOWN = {
     "ZENOPS_RAZORPAY_WEBHOOK_SECRETS": RAZORPAY_SECRET,
 }
 PROVIDERS = ("stripe", "razorpay")
+BOTH = pytest.mark.parametrize("provider", PROVIDERS)
+#: The event that says that a link was paid.
+DONE = {"stripe": "checkout.session.completed", "razorpay": "payment_link.paid"}
+#: Where a link is made.
+LINKS = {"stripe": "/v1/checkout/sessions", "razorpay": "/v1/payment_links"}
+#: What ten credits cost, in paise.
+WHOLE = 118_000
+
+
+def price_credits(
+    connection: Connection, actor: Actor, unit_price: str = "100.00", **more: Any
+) -> None:
+    """Let a credit cost INR 100 and 18 % unless told otherwise."""
+    prices.add_price(
+        connection,
+        actor,
+        item=checkout.CREDIT,
+        description="Credit",
+        sac="998399",
+        unit_price=Decimal(unit_price),
+        tax_rate=Decimal(18),
+        valid_from=date(2026, 4, 1),
+        **more,
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,11 @@ class StandIns:
         """What a stand-in has, by these values."""
         found = self.say(f"/{provider}/local/objects")
         return [one for one in found if all(one.get(name) == it for name, it in values.items())]
+
+    def links(self, order: Order) -> list[Any]:
+        """The links that a stand-in has for an order."""
+        name = "client_reference_id" if order.provider == "stripe" else "reference_id"
+        return self.objects(order.provider, **{name: str(order.payment_order_id)})
 
     def events(self, order: Order) -> dict[str, tuple[str, Any]]:
         """The events of an order by their types: the id and the event; the last of each type."""
@@ -285,14 +314,5 @@ class Till:
 def till(books: Books, service: Service, jobs_service: Service, stand_ins: StandIns) -> Till:
     """The books with payments; a credit costs INR 100 and 18 %."""
     with books.acting() as connection:
-        prices.add_price(
-            connection,
-            books.actor,
-            item="credit",
-            description="Credit",
-            sac="998399",
-            unit_price=Decimal("100.00"),
-            tax_rate=Decimal(18),
-            valid_from=date(2026, 4, 1),
-        )
+        price_credits(connection, books.actor)
     return Till(books, service, jobs_service, stand_ins)

@@ -12,11 +12,8 @@ from service import clock
 from service.payments import asking, checkout
 from service.payments.providers import stripe
 from service.payments.records import Order
-from tests.service.payments.conftest import Till
+from tests.service.payments.conftest import BOTH, LINKS, Till
 from tests.service.payments.test_refunds import give_back, paid
-
-BOTH = pytest.mark.parametrize("provider", ["stripe", "razorpay"])
-LINKS = {"stripe": "/v1/checkout/sessions", "razorpay": "/v1/payment_links"}
 
 
 def ask(till: Till, order: Order) -> Order:
@@ -40,8 +37,7 @@ def test_a_link_of_which_nothing_was_heard_is_found_or_made(
 
     assert found.status == "pending"
     assert found.checkout_url
-    name = "client_reference_id" if provider == "stripe" else "reference_id"
-    links = till.stand_ins.objects(provider, **{name: str(order.payment_order_id)})
+    links = till.stand_ins.links(order)
     assert [one["id"] for one in links] == [found.provider_order_id]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from service import clock
 from service.payments import inbox
 from service.payments.records import Order
-from tests.service.payments.conftest import Till
+from tests.service.payments.conftest import DONE, Till
 from tests.service.payments.test_webhooks import RAZORPAY, signed_by_razorpay
 
 PAYMENTS = Path(inbox.__file__).parent
@@ -27,8 +27,7 @@ PAYMENTS = Path(inbox.__file__).parent
 def _paid_event(till: Till, account: Any, provider: str = "stripe") -> tuple[Order, str, Any]:
     order = till.opened(account, provider=provider)
     till.stand_ins.pull(order, "pay")
-    kind = "checkout.session.completed" if provider == "stripe" else "payment_link.paid"
-    return order, *till.stand_ins.events(order)[kind]
+    return order, *till.stand_ins.events(order)[DONE[provider]]
 
 
 def test_1_settled_twice_within_milliseconds(till: Till) -> None:

@@ -10,18 +10,9 @@ import pytest
 
 from service.billing import credits
 from service.errors import ServiceError
-from service.invoices import issuing
+from service.invoices import issuing, settling
 from service.payments import checkout
-from tests.service.payments.conftest import Till
-
-BOTH = pytest.mark.parametrize("provider", ["stripe", "razorpay"])
-LINKS = {"stripe": "/v1/checkout/sessions", "razorpay": "/v1/payment_links"}
-
-
-def _links(till: Till, order: Any) -> list[Any]:
-    """The links that the stand-in has for an order."""
-    name = "client_reference_id" if order.provider == "stripe" else "reference_id"
-    return till.stand_ins.objects(order.provider, **{name: str(order.payment_order_id)})
+from tests.service.payments.conftest import BOTH, DONE, LINKS, Till, price_credits
 
 
 def _refusal(call: Any, *given: Any, **more: Any) -> str:
@@ -39,7 +30,7 @@ def test_the_same_key_gives_the_same_order_and_the_same_link(till: Till, provide
 
     assert again.payment_order_id == first.payment_order_id
     assert again.checkout_url == first.checkout_url
-    assert len(_links(till, first)) == 1
+    assert len(till.stand_ins.links(first)) == 1
 
 
 def test_the_same_key_for_something_else_is_refused(till: Till) -> None:
@@ -76,7 +67,7 @@ def test_a_provider_without_an_answer_leaves_the_order_unknown_and_the_next_try_
         assert _refusal(till.started, account, **what) == "PAYMENT_UNKNOWN"
     found = till.opened(account, provider=provider, invoice_id=invoice.invoice_id, key="a")
     assert (found.payment_order_id, found.status) == (order.payment_order_id, "pending")
-    assert len(_links(till, order)) == 1
+    assert len(till.stand_ins.links(order)) == 1
     # Now it is known, and another way to pay may be chosen.
     assert till.started(account, provider="razorpay", invoice_id=invoice.invoice_id, key="b")
 
@@ -129,8 +120,6 @@ def test_only_an_issued_invoice_of_the_account_that_is_due_can_be_paid(till: Til
 def test_a_partly_paid_invoice_asks_for_what_is_due(till: Till) -> None:
     from decimal import Decimal
 
-    from service.invoices import settling
-
     account = till.books.account()
     invoice = till.books.issued(account)
     till.books.run(
@@ -141,24 +130,9 @@ def test_a_partly_paid_invoice_asks_for_what_is_due(till: Till) -> None:
 
 
 def test_credits_cost_what_the_list_says_for_the_account(till: Till) -> None:
-    from datetime import date
-    from decimal import Decimal
-
-    from service.invoices import prices
-
     account = till.books.account()
     with till.books.acting() as connection:
-        prices.add_price(
-            connection,
-            till.books.actor,
-            item="credit",
-            description="Credit",
-            sac="998399",
-            unit_price=Decimal("33.33"),
-            tax_rate=Decimal(18),
-            valid_from=date(2026, 5, 1),
-            external_key=account.external_key,
-        )
+        price_credits(connection, till.books.actor, "33.33", external_key=account.external_key)
 
     # 3 x 33.33 = 99.99, and 17.9982 of tax: to the paisa, half up.
     assert till.started(account, credits=3).amount == 11_799
@@ -173,12 +147,10 @@ def test_a_provider_that_is_not_set_up_is_refused(till: Till) -> None:
 
 
 def test_what_is_bought_is_no_advance_that_an_invoice_is_paid_from(till: Till) -> None:
-    from service.invoices import settling
-
     account = till.books.account()
     order = till.opened(account)
     till.stand_ins.pull(order, "pay")
-    till.hear("stripe", till.stand_ins.events(order)["checkout.session.completed"][1])
+    till.hear("stripe", till.stand_ins.events(order)[DONE["stripe"]][1])
 
     with till.books.acting() as connection:
         assert settling.advances_of(connection, account.tenant_id, account.account_id) == 0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
-
 import pytest
 
 from service.errors import ServiceError
-from service.invoices import prices, settling
 from service.invoices import records as invoice_records
+from service.invoices import settling
 from service.payments.providers import News
 from service.payments.settling import apply_news
-from tests.service.payments.conftest import Till
+from tests.service.payments.conftest import Till, price_credits
 from tests.service.payments.test_refunds import give_back, paid
 
 
@@ -43,16 +40,8 @@ def test_a_refund_that_came_about_and_then_failed_is_told_of(till: Till) -> None
 def test_credits_for_more_money_than_the_books_hold_are_refused(till: Till) -> None:
     account = till.books.account()
     with till.books.acting() as connection:
-        prices.add_price(
-            connection,
-            till.books.actor,
-            item="credit",
-            description="Credit",
-            sac="998399",
-            unit_price=Decimal("900000000000.00"),
-            tax_rate=Decimal(18),
-            valid_from=date(2026, 4, 1),
-            external_key=account.external_key,
+        price_credits(
+            connection, till.books.actor, "900000000000.00", external_key=account.external_key
         )
     with pytest.raises(ServiceError) as refused:
         till.started(account, credits=1_000_000)

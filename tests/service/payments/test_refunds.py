@@ -10,11 +10,7 @@ import pytest
 from service.errors import ServiceError
 from service.payments import refunding
 from service.payments.records import Order, Refund
-from tests.service.payments.conftest import Till
-
-BOTH = pytest.mark.parametrize("provider", ["stripe", "razorpay"])
-DONE = {"stripe": "checkout.session.completed", "razorpay": "payment_link.paid"}
-WHOLE = 118_000
+from tests.service.payments.conftest import BOTH, DONE, WHOLE, Till
 
 
 def paid(till: Till, provider: str = "stripe") -> Order:

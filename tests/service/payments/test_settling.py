@@ -16,9 +16,7 @@ from service.invoices import records as invoices
 from service.invoices import settling as invoice_settling
 from service.payments import refunding
 from service.payments.records import Event
-from tests.service.payments.conftest import Till
-
-WHOLE = 118_000
+from tests.service.payments.conftest import BOTH, DONE, WHOLE, Till
 
 
 def _events(till: Till, order: Any, *pulled: tuple[str, dict[str, Any]]) -> dict[str, Any]:
@@ -30,11 +28,9 @@ def _events(till: Till, order: Any, *pulled: tuple[str, dict[str, Any]]) -> dict
 PAID = ("pay", {"outcome": "paid"})
 LATER = ("pay", {"outcome": "later"})
 FAILED = ("pay", {"outcome": "failed"})
-DONE = {"stripe": "checkout.session.completed", "razorpay": "payment_link.paid"}
 BEGUN = {"stripe": "checkout.session.completed", "razorpay": "payment.authorized"}
 REFUSED = {"stripe": "payment_intent.payment_failed", "razorpay": "payment.failed"}
 EXPIRED = {"stripe": "checkout.session.expired", "razorpay": "payment_link.expired"}
-BOTH = pytest.mark.parametrize("provider", ["stripe", "razorpay"])
 
 
 @BOTH

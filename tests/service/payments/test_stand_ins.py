@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
 from service.payments.local_providers.running import NotHereError, make_app
+from service.privacy.masking import masked_text
 from tests.service.payments.conftest import (
     KNOWN,
     RAZORPAY_KEY,
@@ -85,12 +89,7 @@ def test_whoever_has_another_key_is_refused(till: Till) -> None:
 
 
 def test_what_a_stand_in_knows_outlives_it(tmp_path: Path) -> None:
-    from werkzeug.test import Client
-
     app, _ = make_app(KNOWN, ("razorpay",), tmp_path)
-    import base64
-    import time
-
     proof = base64.b64encode(f"rzp_test_specimen:{RAZORPAY_KEY}".encode()).decode()
     given = {
         "amount": 100,
@@ -125,6 +124,4 @@ def test_its_log_is_its_own_and_holds_no_secret(till: Till) -> None:
 
 @pytest.mark.parametrize("secret", [STRIPE_KEY, STRIPE_SECRET, "rk_live_0123456789"])
 def test_a_providers_secret_is_masked_wherever_a_log_line_holds_it(secret: str) -> None:
-    from service.privacy.masking import masked_text
-
     assert secret not in masked_text(f"Invalid API Key provided: {secret}.")

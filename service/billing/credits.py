@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from service import clock
@@ -90,8 +90,6 @@ _HOLD = ", ".join(_HOLD_FIELDS)
 _OPEN = text(
     "select b.*, (b.hold).* from app.open_books(:tenant, :account, :key, :hold, :ref_type, :ref_id) b"
 )
-# What the call tells of besides the hold, whose columns come last.
-_BESIDES = 14
 _RESERVE = text(
     f"with hold as (insert into credit_holds ({_HOLD})"  # noqa: S608
     f" values ({', '.join(f':h_{name}' for name in _HOLD_FIELDS)})), {POSTING}"
@@ -221,10 +219,10 @@ def reserve(
         if found.known is not None:
             return found.known
         _check_may_reserve(found)
-        lacking = amount - found.wallet.available
-        if override_reason is None:
-            _check_available(found.wallet, amount)
         wallet, overridden = found.wallet, None
+        if override_reason is None:
+            _check_available(wallet, amount)
+        lacking = amount - wallet.available
         if lacking > 0:
             overridden = _override(
                 connection, actor, wallet, lacking, key, asked, ref, override_reason, dry_run
@@ -431,7 +429,6 @@ def holds_of(
     account_id: UUID | None = None,
     *,
     status: str | None = None,
-    work_order_id: UUID | None = None,
     below: UUID | None = None,
     limit: int = 50,
 ) -> list[Hold]:
@@ -442,7 +439,6 @@ def holds_of(
         tenant_id: whose they are.
         account_id: only this account's.
         status: only those.
-        work_order_id: only those of this work order.
         below: only older ones than this hold.
         limit: how many at most.
     """
@@ -452,7 +448,6 @@ def holds_of(
             "tenant": tenant_id,
             "account": account_id,
             "status": status,
-            "work_order": work_order_id,
             "below": below,
             "limit": limit,
         },
@@ -464,7 +459,6 @@ _HOLDS = text(
     f"select {_HOLD} from credit_holds where tenant_id = :tenant"  # noqa: S608
     " and (cast(:account as uuid) is null or account_id = :account)"
     " and (cast(:status as text) is null or status = :status)"
-    " and (cast(:work_order as uuid) is null or work_order_id = :work_order)"
     " and (cast(:below as uuid) is null or hold_id < :below) order by hold_id desc limit :limit"
 )
 
@@ -502,14 +496,14 @@ def _books(
         wallet = Wallet(
             tenant_id=account.tenant_id,
             account_id=account.account_id,
-            wallet=row[2],
-            reserved=row[3],
-            available=row[4],
+            wallet=row.wallet,
+            reserved=row.reserved,
+            available=row.available,
             journal_seq=row.journal_seq,
             journal_hash=row.journal_hash,
             journal_at=row.journal_at,
         )
-        held = row[_BESIDES:]
+        held = row[-len(_HOLD_FIELDS) :]
         yield _Found(wallet, row, None if held[0] is None else Hold(*held), known)
 
 
@@ -687,57 +681,17 @@ def _status(wallet: Wallet, hold: Hold | None, entry_id: UUID | None) -> CreditS
     )
 
 
+#: A status as the journal keeps it, to be answered again.
+_KEPT = TypeAdapter(CreditStatus)
+
+
 def _result(status: CreditStatus) -> dict[str, Any]:
-    """A status as the journal keeps it, to be answered again."""
-    hold = status.hold
-    return {
-        "account_id": str(status.account_id),
-        "wallet": status.wallet,
-        "reserved": status.reserved,
-        "available": status.available,
-        "hold": None
-        if hold is None
-        else {name: _kept(getattr(hold, name)) for name in _HOLD_FIELDS},
-        "entry_id": str(status.entry_id),
-    }
-
-
-def _kept(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    kept: dict[str, Any] = _KEPT.dump_python(status, mode="json", exclude={"replayed"})
+    return kept
 
 
 def _known(result: str) -> CreditStatus:
-    kept = json.loads(result)
-    hold = kept.pop("hold", None)
-    return CreditStatus(
-        account_id=UUID(kept["account_id"]),
-        wallet=kept["wallet"],
-        reserved=kept["reserved"],
-        available=kept["available"],
-        hold=None if hold is None else Hold(**{**_NO_HOLD, **_read_hold(hold)}),
-        entry_id=UUID(kept["entry_id"]),
-        replayed=True,
-    )
-
-
-_NO_HOLD: Mapping[str, Any] = dict.fromkeys(_HOLD_FIELDS)
-_IDS = frozenset({"tenant_id", "hold_id", "account_id", "work_order_id"})
-_TIMES = frozenset({"created_at", "expires_at", "ended_at"})
-
-
-def _read_hold(kept: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None
-        if value is None
-        else UUID(value)
-        if name in _IDS
-        else datetime.fromisoformat(value)
-        if name in _TIMES
-        else value
-        for name, value in kept.items()
-    }
+    return dataclasses.replace(_KEPT.validate_json(result), replayed=True)
 
 
 def _record(

@@ -64,7 +64,7 @@ def main() -> int:
 def _pdf() -> bytes:
     lines = price_lines(ITEMS, is_within_state=True)
     totals, at = sum_of(lines), datetime(2026, 11, 24, tzinfo=UTC)
-    nothing, whole = rupees(0), rupees(totals.total)
+    nothing = rupees(0)
     invoice = Invoice(
         tenant_id=UUID(int=1),
         invoice_id=UUID(int=2),
@@ -81,14 +81,10 @@ def _pdf() -> bytes:
         due_on=date(2026, 12, 9),
         sent_at=None,
         notes=None,
-        subtotal=rupees(totals.subtotal),
-        cgst=rupees(totals.cgst),
-        sgst=rupees(totals.sgst),
-        igst=rupees(totals.igst),
-        total=whole,
+        **totals.in_rupees(),
         credited=nothing,
         paid=nothing,
-        due=whole,
+        due=rupees(totals.total),
         draft_key=None,
         draft_sha256=None,
         issue_key="specimen",

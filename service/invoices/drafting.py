@@ -22,7 +22,7 @@ from service.invoices.issuers import current_issuer
 from service.invoices.periods import indian_day
 from service.invoices.prices import price_of_report
 from service.invoices.records import Invoice, invoice_of_work_order
-from service.invoices.totals import Item, Totals, price_lines, sum_of
+from service.invoices.totals import Item, price_lines, sum_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -85,37 +85,36 @@ def draft(
     if work_order_id is not None:
         _check_work_order(connection, tenant, work_order_id)
     lines = price_lines(items, is_within_state=_is_within_state(account, issuer))
-    now = clock.now()
-    made = _with_totals(
-        Invoice(
-            tenant_id=tenant,
-            invoice_id=new_id(),
-            account_id=account.account_id,
-            work_order_id=work_order_id,
-            number=None,
-            issuer_gstin=None,
-            financial_year=None,
-            status="draft",
-            currency=account.currency,
-            place_of_supply=None,
-            parties=None,
-            issued_on=None,
-            due_on=None,
-            sent_at=None,
-            notes=notes,
-            **dict.fromkeys(("subtotal", "cgst", "sgst", "igst", "total"), rupees(0)),
-            **dict.fromkeys(("credited", "paid", "due"), rupees(0)),
-            draft_key=key,
-            draft_sha256=digest,
-            issue_key=None,
-            void_reason=None,
-            voided_at=None,
-            version=1,
-            created_by=actor.user_id,
-            created_at=now,
-            updated_at=now,
-        ),
-        sum_of(lines),
+    totals, now = sum_of(lines), clock.now()
+    made = Invoice(
+        tenant_id=tenant,
+        invoice_id=new_id(),
+        account_id=account.account_id,
+        work_order_id=work_order_id,
+        number=None,
+        issuer_gstin=None,
+        financial_year=None,
+        status="draft",
+        currency=account.currency,
+        place_of_supply=None,
+        parties=None,
+        issued_on=None,
+        due_on=None,
+        sent_at=None,
+        notes=notes,
+        **totals.in_rupees(),
+        credited=rupees(0),
+        paid=rupees(0),
+        due=rupees(totals.total),
+        draft_key=key,
+        draft_sha256=digest,
+        issue_key=None,
+        void_reason=None,
+        voided_at=None,
+        version=1,
+        created_by=actor.user_id,
+        created_at=now,
+        updated_at=now,
     )
     with as_billing(connection, tenant):
         if not records.insert(connection, made):
@@ -232,16 +231,12 @@ def change_draft(
                 "Only a draft can be changed",
                 f"The invoice is {before.status.upper()}. Credit it, or void it and draft another.",
             )
-        after = before
+        changes: dict[str, Any] = {"notes": notes} if changes_notes else {}
         if items is not None:
             lines = price_lines(items, is_within_state=_is_within_state(account, issuer))
             records.write_lines(connection, tenant, invoice_id, lines)
-            after = _with_totals(after, sum_of(lines))
-        after = records.save(
-            connection,
-            after,
-            **({"notes": notes} if changes_notes else {}),
-        )
+            changes |= sum_of(lines).in_rupees()
+        after = records.save(connection, before, **changes)
     content = {} if items is None else {"items": [_content(item) for item in items]}
     record_in(
         connection,
@@ -285,19 +280,6 @@ def tell(
             "total": str(invoice.total),
             "amount_due": str(invoice.due),
         },
-    )
-
-
-def _with_totals(invoice: Invoice, totals: Totals) -> Invoice:
-    total = rupees(totals.total)
-    return dataclasses.replace(
-        invoice,
-        subtotal=rupees(totals.subtotal),
-        cgst=rupees(totals.cgst),
-        sgst=rupees(totals.sgst),
-        igst=rupees(totals.igst),
-        total=total,
-        due=total,
     )
 
 

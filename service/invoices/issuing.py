@@ -13,7 +13,6 @@ from contracts.canonical_json import canonical_json
 from service import clock
 from service.billing.acting import as_billing, record_in
 from service.billing.journal import known_entry, lock_account, post, request_digest
-from service.billing.money import rupees
 from service.errors import conflict, invalid
 from service.invoices import records
 from service.invoices.drafting import tell, told
@@ -106,11 +105,7 @@ def issue(
             issued_on=numbered.on,
             due_on=max(due, numbered.on),
             issue_key=key,
-            subtotal=rupees(totals.subtotal),
-            cgst=rupees(totals.cgst),
-            sgst=rupees(totals.sgst),
-            igst=rupees(totals.igst),
-            total=rupees(totals.total),
+            **totals.in_rupees(),
         )
         if totals.total:
             post(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from service.billing.money import LARGEST_PAISE, paise
+from service.billing.money import LARGEST_PAISE, paise, rupees
 from service.errors import ServiceError, invalid
 from service.invoices.gst import half_up, line_total, tax_on
 
@@ -56,6 +56,11 @@ class Totals:
     def total(self) -> int:
         """The value with its taxes."""
         return self.subtotal + self.cgst + self.sgst + self.igst
+
+    def in_rupees(self) -> dict[str, Decimal]:
+        """All five in rupees, by the names that an invoice has for them."""
+        names = ("subtotal", "cgst", "sgst", "igst", "total")
+        return {name: rupees(getattr(self, name)) for name in names}
 
 
 def price_lines(items: Sequence[Item], *, is_within_state: bool) -> tuple[Line, ...]:

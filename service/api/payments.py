@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Response, request
@@ -320,7 +320,7 @@ def _reads_all() -> bool:
     return current().actor.audience == "studio" and "X-Zenops-Tenant" not in request.headers
 
 
-def _maybe_id(written: str | None) -> Any:
+def _maybe_id(written: str | None) -> UUID | Literal[False] | None:
     """The id that is meant; None if none is, False if what is written is none."""
     if written is None:
         return None

@@ -51,7 +51,7 @@ class Deliveries:
     copies: int = 1
     held: bool = False
     _waiting: list[tuple[str, bytes]] = field(default_factory=list)
-    _queue: queue.Queue[tuple[str, bytes] | None] = field(default_factory=queue.Queue)
+    _queue: queue.Queue[tuple[str, bytes]] = field(default_factory=queue.Queue)
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,8 +88,8 @@ class Deliveries:
             return self._under_way
 
     def _go(self) -> None:
-        while (one := self._queue.get()) is not None:
-            event_id, body = one
+        while True:
+            event_id, body = self._queue.get()
             for pause in (*RETRIES_S, None):
                 if (status := self._post(event_id, body)) == http.HTTPStatus.OK or pause is None:
                     break

@@ -87,12 +87,7 @@ def is_configured(settings: Settings) -> bool:
 
 def open_checkout(settings: Settings, order: Order) -> News:
     """Make the order's payment link, or find the one with its reference; see `Provider`."""
-    found = _link_of(settings, order)
-    if found is None:
-        found = _asked(
-            settings, lambda client: client.payment_link.create(_new_link(settings, order))
-        )
-    return _of_link(found, order)
+    return _of_link(_link_of(settings, order), order)
 
 
 def _new_link(settings: Settings, order: Order) -> dict[str, Any]:
@@ -115,12 +110,9 @@ def _new_link(settings: Settings, order: Order) -> dict[str, Any]:
 
 def ask(settings: Settings, order: Order) -> tuple[News, ...]:
     """The link's state, its payment's, and what has gone back; see `Provider`."""
-    if order.provider_order_id is None:
+    if (known := order.provider_order_id) is None:
         link = _link_of(settings, order)
-        if link is None:
-            return (open_checkout(settings, order),)
     else:
-        known = order.provider_order_id
         link = _asked(settings, lambda client: client.payment_link.fetch(known))
     news = [_of_link(link, order)]
     payment_id = news[0].provider_payment_id
@@ -222,12 +214,16 @@ def read_news(event: Mapping[str, object]) -> News:
     return News("nothing")
 
 
-def _link_of(settings: Settings, order: Order) -> Mapping[str, Any] | None:
-    """The link that has the order's reference."""
+def _link_of(settings: Settings, order: Order) -> Mapping[str, Any]:
+    """The link that has the order's reference, made if there is none."""
     wanted = str(order.payment_order_id)
     found = _asked(settings, lambda client: client.payment_link.all({"reference_id": wanted}))
-    links = [one for one in found["payment_links"] if one.get("reference_id") == wanted]
-    return links[0] if links else None
+    links: list[dict[str, Any]] = [
+        one for one in found["payment_links"] if one.get("reference_id") == wanted
+    ]
+    if links:
+        return links[0]
+    return _asked(settings, lambda client: client.payment_link.create(_new_link(settings, order)))
 
 
 def _of_link(

@@ -105,6 +105,25 @@ def test_another_amount_is_found_and_the_counters_no_longer_agree(after: Any) ->
     ]
 
 
+def test_postings_that_do_not_add_up_are_found_although_the_database_refuses_them(
+    owner_engine: Engine, new_account: Callable[[int], Account]
+) -> None:
+    account = new_account(10)
+    with owner_engine.connect() as connection:  # rolled back
+        for statement in (
+            "set local session_replication_role = replica",
+            "alter table journal_entries drop constraint journal_entries_postings_check",
+            'update journal_entries set postings = \'{"credits:issued": -9, "credits:available": 10}\'',
+        ):
+            connection.execute(text(statement))
+        found = journal.verify_journal(connection, account.tenant_id, account.account_id)
+
+    assert [(problem.seq, problem.what) for problem in found] == [
+        (1, "it is not as it was written"),
+        (1, "the postings in credits add up to 1, not to nothing"),
+    ]
+
+
 def test_a_counter_that_can_never_have_been_is_found(after: Any) -> None:
     found = after(
         'update journal_entries set postings = \'{"credits:issued": -1, "credits:available": 1}\''

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from service import clock
-from service.billing.acting import as_billing, record_in
+from service.billing.acting import as_billing
 from service.billing.journal import key_reused, known_entry, lock_account, post, request_digest
 from service.billing.money import paise, rupees
 from service.errors import conflict
 from service.identifiers import new_id
 from service.invoices import records
-from service.invoices.drafting import tell, told
 from service.invoices.issuing import owed
 from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day, last_day_for_credit_notes
 from service.invoices.records import Settlement
 from service.invoices.settling import Settled
+from service.invoices.telling import note_in_timeline, record_change
 from service.invoices.totals import exceeds_due, payable, share
 
 if TYPE_CHECKING:
@@ -120,18 +120,9 @@ def credit_note(
             invoice_id=invoice_id,
             reason=reason,
         )
-    record_in(
-        connection,
-        actor,
-        tenant,
-        "invoice:invoice:adjustment_added",
-        subject=("invoice", invoice_id),
-        work_order_id=before.work_order_id,
-        reason=reason,
-        before=told(before),
-        after=told(after) | {"credit_note": numbered.number, "amount": amount},
-    )
-    tell(connection, actor, account, "invoice_credited", after, key)
+    told = {"credit_note": numbered.number, "amount": amount}
+    record_change(connection, actor, before, after, "adjustment_added", more=told, reason=reason)
+    note_in_timeline(connection, actor, account, "invoice_credited", after, key)
     return Settled(after, note.settlement_id, rupees(whole), rupees(0), False)
 
 

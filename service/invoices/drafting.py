@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from service import clock
-from service.billing.acting import as_billing, record_in
+from service.billing.acting import as_billing
 from service.billing.journal import check_same_request, lock_account, request_digest
 from service.billing.money import paise, rupees
 from service.billing.usage import record_usage
@@ -22,6 +22,7 @@ from service.invoices.issuers import current_issuer
 from service.invoices.periods import indian_day
 from service.invoices.prices import price_of_report
 from service.invoices.records import Invoice, invoice_of_work_order
+from service.invoices.telling import note_in_timeline, record_change
 from service.invoices.totals import Item, price_lines, sum_of
 
 if TYPE_CHECKING:
@@ -120,16 +121,9 @@ def draft(
         if not records.insert(connection, made):
             raise _invoiced("Another one was drafted at this moment.")
         records.write_lines(connection, tenant, made.invoice_id, lines)
-    record_in(
-        connection,
-        actor,
-        tenant,
-        "invoice:invoice:created",
-        subject=("invoice", made.invoice_id),
-        work_order_id=work_order_id,
-        after=told(made) | {"items": [_content(item) for item in items]},
-    )
-    tell(connection, actor, account, "invoice_created", made, "")
+    told = {"items": [_content(item) for item in items]}
+    record_change(connection, actor, None, made, "created", more=told)
+    note_in_timeline(connection, actor, account, "invoice_created", made, "")
     return made
 
 
@@ -238,49 +232,8 @@ def change_draft(
             changes |= sum_of(lines).in_rupees()
         after = records.save(connection, before, **changes)
     content = {} if items is None else {"items": [_content(item) for item in items]}
-    record_in(
-        connection,
-        actor,
-        tenant,
-        "invoice:invoice:edited",
-        subject=("invoice", invoice_id),
-        work_order_id=after.work_order_id,
-        before=told(before),
-        after=told(after) | content,
-    )
+    record_change(connection, actor, before, after, "edited", more=content)
     return after
-
-
-def told(invoice: Invoice) -> dict[str, Any]:
-    """What the audit trail says of an invoice."""
-    names = ("status", "number", "notes", "subtotal", "cgst", "sgst", "igst", "total", "credited")
-    more = ("paid", "due", "issued_on", "due_on")
-    return {name: getattr(invoice, name) for name in (*names, *more)}
-
-
-def tell(
-    connection: Connection,
-    actor: Actor,
-    account: Account,
-    event_type: str,
-    invoice: Invoice,
-    occasion: str,
-) -> None:
-    """Note in the account's timeline what became of an invoice, once for each occasion."""
-    record_usage(
-        connection,
-        actor,
-        account,
-        event_type,
-        key=":".join(filter(None, ("v2", event_type, str(invoice.invoice_id), occasion))),
-        payload={
-            "invoice_id": str(invoice.invoice_id),
-            "invoice_number": invoice.number,
-            "status": invoice.status.upper(),
-            "total": str(invoice.total),
-            "amount_due": str(invoice.due),
-        },
-    )
 
 
 def _is_within_state(account: Account, issuer: Issuer | None) -> bool:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.canonical_json import canonical_json
 from service import clock
-from service.billing.acting import as_billing, record_in
+from service.billing.acting import as_billing
 from service.billing.journal import known_entry, lock_account, post, request_digest
 from service.errors import conflict, invalid
 from service.invoices import records
-from service.invoices.drafting import tell, told
 from service.invoices.gst import gstin_problem, is_rate, place_of_supply
 from service.invoices.issuers import the_issuer
 from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
 from service.invoices.periods import indian_day
+from service.invoices.telling import note_in_timeline, record_change
 from service.invoices.totals import Item, Line, Totals, price_lines, sum_of
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def issue(
                 invoice_id=invoice_id,
                 ref=_ref(after),
             )
-    _told(connection, actor, before, after, "issued")
-    tell(connection, actor, account, "invoice_issued", after, "")
+    record_change(connection, actor, before, after, "issued")
+    note_in_timeline(connection, actor, account, "invoice_issued", after, "")
     return after
 
 
@@ -182,8 +182,8 @@ def void(
                 ref=_ref(after),
                 reason=reason,
             )
-    _told(connection, actor, before, after, "voided", reason)
-    tell(connection, actor, account, "invoice_voided", after, "")
+    record_change(connection, actor, before, after, "voided", reason=reason)
+    note_in_timeline(connection, actor, account, "invoice_voided", after, "")
     return after
 
 
@@ -272,24 +272,3 @@ def _ref(invoice: Invoice) -> tuple[str, str]:
     if invoice.work_order_id is not None:
         return ("work_order", str(invoice.work_order_id))
     return ("invoice", str(invoice.invoice_id))
-
-
-def _told(
-    connection: Connection,
-    actor: Actor,
-    before: Invoice,
-    after: Invoice,
-    done: str,
-    reason: str | None = None,
-) -> None:
-    record_in(
-        connection,
-        actor,
-        after.tenant_id,
-        f"invoice:invoice:{done}",
-        subject=("invoice", after.invoice_id),
-        work_order_id=after.work_order_id,
-        reason=reason,
-        before=told(before),
-        after=told(after),
-    )

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service import clock
-from service.billing.acting import as_billing, record_in
+from service.billing.acting import as_billing
 from service.billing.journal import key_reused, lock_account
 from service.errors import conflict
 from service.identifiers import new_id
 from service.invoices import records
-from service.invoices.drafting import tell, told
 from service.invoices.records import Invoice, Notice, NoticeKind
+from service.invoices.telling import note_in_timeline, record_change
 from service.invoices.totals import OPEN
 
 if TYPE_CHECKING:
@@ -73,15 +73,6 @@ def notify(
         after = before
         if kind == "sent" and before.sent_at is None:
             after = records.save(connection, before, sent_at=now)
-    record_in(
-        connection,
-        actor,
-        tenant,
-        f"invoice:invoice:{_DONE[kind]}",
-        subject=("invoice", invoice_id),
-        work_order_id=before.work_order_id,
-        before=told(before),
-        after=told(after),
-    )
-    tell(connection, actor, account, _EVENTS[kind], after, str(notice.notice_id))
+    record_change(connection, actor, before, after, _DONE[kind])
+    note_in_timeline(connection, actor, account, _EVENTS[kind], after, str(notice.notice_id))
     return after

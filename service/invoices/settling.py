@@ -21,9 +21,9 @@ from service.billing.money import paise, rupees
 from service.errors import conflict, not_found
 from service.identifiers import new_id
 from service.invoices import records
-from service.invoices.drafting import tell, told
 from service.invoices.periods import indian_day
 from service.invoices.records import Invoice, Mode, Settlement
+from service.invoices.telling import note_in_timeline, record_change
 from service.invoices.totals import OPEN, exceeds_due, payable
 
 if TYPE_CHECKING:
@@ -166,9 +166,10 @@ def settle(
             payment_order_id=payment_order_id,
             ref=("invoice", str(invoice_id)),
         )
-    _told(connection, actor, before, done, "payment_recorded", {"mode": mode})
+    told = _moved(done, mode)
+    record_change(connection, actor, before, after, "payment_recorded", more=told)
     event = "invoice_paid" if after.is_paid and applied else "payment_recorded"
-    tell(connection, actor, account, event, after, key)
+    note_in_timeline(connection, actor, account, event, after, key)
     return done
 
 
@@ -307,8 +308,9 @@ def reverse_settlement(
         return None
     done = Settled(after, settlement, rupees(applied), rupees(advance), False)
     word = "refunded" if kind == "refund" else "charged_back"
-    _told(connection, actor, before, done, f"payment_{word}", {"mode": used}, reason)
-    tell(connection, actor, account, f"payment_{word}", after, key)
+    told = _moved(done, used)
+    record_change(connection, actor, before, after, f"payment_{word}", more=told, reason=reason)
+    note_in_timeline(connection, actor, account, f"payment_{word}", after, key)
     return done
 
 
@@ -409,23 +411,5 @@ def _again(invoice: Invoice, known: str) -> Settled:
     )
 
 
-def _told(
-    connection: Connection,
-    actor: Actor,
-    before: Invoice,
-    done: Settled,
-    action: str,
-    more: Mapping[str, Any],
-    reason: str | None = None,
-) -> None:
-    record_in(
-        connection,
-        actor,
-        before.tenant_id,
-        f"invoice:invoice:{action}",
-        subject=("invoice", before.invoice_id),
-        work_order_id=before.work_order_id,
-        reason=reason,
-        before=told(before),
-        after=told(done.invoice) | {"applied": done.applied, "advance": done.advance, **more},
-    )
+def _moved(done: Settled, mode: str) -> dict[str, Any]:
+    return {"applied": done.applied, "advance": done.advance, "mode": mode}

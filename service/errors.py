@@ -87,6 +87,15 @@ def invalid_fields(*fields: FieldError, detail: str | None = None) -> ServiceErr
     )
 
 
+def cursor_invalid() -> ServiceError:
+    """The refusal of a cursor that no answer gave."""
+    return invalid(
+        "CURSOR_INVALID",
+        "The cursor is none of ours",
+        "Send next_cursor as it was answered, or leave it out to begin at the top.",
+    )
+
+
 def version_conflict(wanted: int, current: int) -> ServiceError:
     """The refusal of a change that was made on an older version than the one that is there."""
     return ServiceError(

@@ -12,8 +12,8 @@ from flask_openapi import APIBlueprint, Tag
 from service.api.access import OPERATORS, access
 from service.api.answers import answer
 from service.api.request_life import current
-from service.api.requests import cursor_invalid, path_id
-from service.errors import invalid, not_found
+from service.api.requests import path_id
+from service.errors import cursor_invalid, invalid, not_found
 from service.objects.storage import stream
 from service.packs import downloading, failing, records, sign_off, starting, state
 from service.packs.artifact_forms import FORMS

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Request
 
 from contracts.exact_json import read_json
-from service.errors import FieldError, ServiceError, invalid, not_found
+from service.errors import FieldError, ServiceError, cursor_invalid, not_found
 from service.identifiers import read_id
 
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
@@ -122,13 +122,6 @@ def cursor_number(cursor: str | None) -> int | None:
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
         raise cursor_invalid()
     return int(cursor)
-
-
-def cursor_invalid() -> ServiceError:
-    """The refusal of a cursor that no answer gave."""
-    return invalid(
-        "CURSOR_INVALID", "The cursor is none of ours", "Send next_cursor as it was answered."
-    )
 
 
 def wanted_version(request: Request) -> int | None:

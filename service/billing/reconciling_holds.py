@@ -18,10 +18,9 @@ import structlog
 from sqlalchemy import text
 
 from service import clock
-from service.api.requests import cursor_invalid
 from service.billing import credits
 from service.billing.accounts import find_account
-from service.errors import ServiceError
+from service.errors import ServiceError, cursor_invalid
 from service.jobs.crashpoints import crashpoint
 from service.workorders.records import lock
 

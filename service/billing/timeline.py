@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
 
-from service.api.requests import cursor_invalid
 from service.billing.acting import as_billing
 from service.billing.money import rupees
+from service.errors import cursor_invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

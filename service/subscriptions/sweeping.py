@@ -20,9 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import clock
-from service.api.requests import cursor_invalid
 from service.database.connections import transaction
-from service.errors import ServiceError
+from service.errors import ServiceError, cursor_invalid
 from service.jobs import loops
 from service.jobs.crashpoints import crashpoint
 from service.subscriptions.refilling import bring_up_to_date

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, text
 
-from service.errors import invalid
+from service.errors import cursor_invalid
 from service.identifiers import read_id
 from service.workorders.records import Listed, columns_of
 
@@ -97,9 +97,5 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     except (binascii.Error, ValueError, TypeError, AttributeError):
         at, work_order_id = None, None
     if at is None or at.tzinfo is None or work_order_id is None:
-        raise invalid(
-            "CURSOR_INVALID",
-            "The cursor is none of ours",
-            "Send next_cursor as it was answered, or leave it out to begin at the top.",
-        )
+        raise cursor_invalid()
     return at, work_order_id

@@ -238,7 +238,7 @@ def test_killed_while_dead_holds_are_freed(point: str, target: str, bank: Bank) 
     took = wait_until(lambda: bank.is_done(asked), BOUND_S, "the holds are reconciled")
 
     note_recovery(f"holds {point} {target}", took)
-    assert bank.kinds(account) == ["grant", "reserve", "reserve", "release", "release"]
+    assert bank.kinds(account) == ["grant", "reserve", "reserve", "expire", "expire"]
     assert bank.wallet(account) == (10, 0, 10)
     bank.check(account)
 

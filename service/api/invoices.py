@@ -17,7 +17,13 @@ from flask_openapi import APIBlueprint, Tag
 from service.api.access import EVERYBODY, access
 from service.api.answers import answer, etag, page_of
 from service.api.request_life import current
-from service.api.requests import cursor_id, idempotency_key, path_id, wanted_version
+from service.api.requests import (
+    cursor_id,
+    idempotency_key,
+    needed_key,
+    path_id,
+    wanted_version,
+)
 from service.api.sent_files import form_with_file, sent_file, stored_file
 from service.billing.accounts import Account, find_account, find_any_account
 from service.billing.money import paise
@@ -198,7 +204,7 @@ def send_invoice(path: shapes.InvoicePath) -> Response:
 @_may_write
 def remind(path: shapes.InvoicePath) -> Response:
     """Needs an Idempotency-Key: one reminder for each."""
-    return _told(path.invoice_id, "reminder", _needed_key())
+    return _told(path.invoice_id, "reminder", needed_key(request))
 
 
 @_route("post", "/<invoice_id>/void", summary="Give up", responses={200: shapes.InvoiceAnswer})
@@ -239,7 +245,7 @@ def enter_payment(path: shapes.InvoicePath, body: shapes.NewPayment) -> Response
         mode=body.mode,
         reference=body.reference,
         notes=body.notes,
-        key=_needed_key(),
+        key=needed_key(request),
         refuses_excess=True,
     )
     return _settled(done.invoice, 201)
@@ -292,7 +298,7 @@ def adjust(path: shapes.InvoicePath, body: shapes.NewAdjustment) -> Response:
         invoice.invoice_id,
         amount=body.amount,
         reason=body.reason,
-        key=_needed_key(),
+        key=needed_key(request),
     )
     return _settled(done.invoice, 201)
 
@@ -322,7 +328,7 @@ def enter_refund(path: shapes.InvoicePath, body: shapes.InvoiceRefund) -> Respon
         settlement_id=body.settlement_id,
         mode=body.mode,
         reason=body.reason,
-        key=_needed_key(),
+        key=needed_key(request),
     )
     assert done is not None, "a payment on an invoice was named"
     return _answer(done.invoice, 201)
@@ -532,17 +538,6 @@ def _marking_key(invoice: Invoice) -> str:
     key = f"invoice_mark_paid:{invoice.invoice_id}"
     gone_back = sum(one.reverses is not None for one in there)
     return f"{key}:{gone_back}" if gone_back else key
-
-
-def _needed_key() -> str:
-    key = idempotency_key(request)
-    if key is None:
-        raise invalid(
-            "IDEMPOTENCY_KEY_REQUIRED",
-            "This needs an Idempotency-Key",
-            "Send a fresh one, such as a UUID, and the same one when you try again.",
-        )
-    return key
 
 
 def _settled(invoice: Invoice, status: int = 200) -> Response:

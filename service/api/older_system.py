@@ -19,7 +19,7 @@ from service.api.answers import answer, page_of
 from service.api.billing import hold_meant, holds_answer
 from service.api.failures import refuse
 from service.api.request_life import current, the_service
-from service.api.requests import cursor_id, cursor_number, idempotency_key, path_id
+from service.api.requests import cursor_id, cursor_number, needed_key, path_id
 from service.billing import credits, records
 from service.billing.accounts import (
     Account,
@@ -125,7 +125,7 @@ def reserve_credits(body: Reserving) -> Response:
         actor,
         account,
         body.amount,
-        key=_key(body.idempotency_key),
+        key=needed_key(request, body.idempotency_key),
         ref=ref,
         work_order_id=records.work_order_named(connection, account.tenant_id, ref),
         expires_at=None if minutes is None else clock.now() + timedelta(minutes=minutes),
@@ -144,7 +144,7 @@ def consume_credits(body: Consuming) -> Response:
         connection,
         actor,
         account,
-        key=_key(body.idempotency_key),
+        key=needed_key(request, body.idempotency_key),
         hold_id=hold_id,
         ref=ref,
         amount=body.amount,
@@ -162,7 +162,7 @@ def release_credits(body: Releasing) -> Response:
         connection,
         actor,
         account,
-        key=_key(body.idempotency_key),
+        key=needed_key(request, body.idempotency_key),
         reason=body.reason or "released by the older system",
         hold_id=hold_id,
         ref=ref,
@@ -182,7 +182,7 @@ def take_usage_event(body: OlderEvent) -> Response:
         actor,
         account,
         body.event_type,
-        key=_key(body.idempotency_key),
+        key=needed_key(request, body.idempotency_key),
         external_key=written,
         payload=body.payload,
     )
@@ -335,18 +335,6 @@ def _reservation(
         hold = credits.find_hold(connection, hold_id)
         return find_account(connection, hold.tenant_id, hold.account_id), hold_id, None
     return _account(connection, body), hold_id, ref
-
-
-def _key(given: str | None) -> str:
-    """The operation's key: of the body, else of the header."""
-    key = given or idempotency_key(request)
-    if key is None:
-        raise invalid(
-            "IDEMPOTENCY_KEY_REQUIRED",
-            "An operation needs a key",
-            "Send idempotency_key, the same one for a retry.",
-        )
-    return key
 
 
 def _status(connection: Connection, account: Account) -> Response:

@@ -11,11 +11,11 @@ from flask_openapi import APIBlueprint, Tag
 from service.api.access import EVERYBODY, access, public
 from service.api.answers import answer, page_of
 from service.api.request_life import between_transactions, current, the_service
-from service.api.requests import cursor_id, idempotency_key, path_id
+from service.api.requests import cursor_id, needed_key, path_id
 from service.billing import accounts
 from service.billing.accounts import Account
 from service.billing.money import paise, rupees
-from service.errors import FieldError, conflict, invalid, invalid_fields, not_found
+from service.errors import FieldError, conflict, invalid_fields, not_found
 from service.identifiers import read_id
 from service.invoices.records import find as find_invoice
 from service.payments import checkout, inbox, records, refunding
@@ -70,7 +70,7 @@ def make_checkout_link(body: NewCheckout) -> Response:
         return _topup(body, body.credits, body.invoice_id)
     if body.invoice_id is None or body.credits is not None:
         raise _wrong("invoice_id", "An invoice is paid: name it in invoice_id, without credits.")
-    now, key = current(), _key(body.idempotency_key)
+    now, key = current(), needed_key(request, body.idempotency_key)
     account = _account(body.account_id, _invoice_account(body.invoice_id))
     order = checkout.start_invoice_payment(
         now.connection,
@@ -146,7 +146,7 @@ def show_order(path: OrderPath) -> Response:
 def give_back(path: OrderPath, body: NewRefund) -> Response:
     """All of a payment or a part. 202: the provider has not said what it did; it is asked again."""
     now = current()
-    key = _key(body.idempotency_key)
+    key = needed_key(request, body.idempotency_key)
     order, refund = refunding.start_refund(
         now.connection,
         now.actor,
@@ -246,7 +246,7 @@ def _receive(provider: Name) -> Response:
 def _topup(body: NewTopup | NewCheckout, credits: int | None, invoice_id: str | None) -> Response:
     if credits is None or invoice_id is not None:
         raise _wrong("credits", "Credits are bought: say how many in credits, without invoice_id.")
-    now, key = current(), _key(body.idempotency_key)
+    now, key = current(), needed_key(request, body.idempotency_key)
     account = _account(body.account_id, None)
     order = checkout.start_topup(
         now.connection,
@@ -268,17 +268,6 @@ def _told(order: Order) -> Response:
             said = checkout.tell_provider(now.service.settings, order)
         order = checkout.note_answer(now.connection, now.actor, order, said)
     return answer(_summary(order), 202 if order.status == "unknown" else 201)
-
-
-def _key(in_body: str | None) -> str:
-    key = in_body or idempotency_key(request)
-    if key is None:
-        raise invalid(
-            "IDEMPOTENCY_KEY_REQUIRED",
-            "A payment needs a key of its own",
-            "Send idempotency_key, fresh for each new payment; the same again is the same payment.",
-        )
-    return key
 
 
 def _account(written: str | None, of_invoice: UUID | None) -> Account:

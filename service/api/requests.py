@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Request
 
 from contracts.exact_json import read_json
-from service.errors import FieldError, ServiceError, cursor_invalid, not_found
+from service.errors import FieldError, ServiceError, cursor_invalid, invalid, not_found
 from service.identifiers import read_id
 
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"')
@@ -160,6 +160,23 @@ def idempotency_key(request: Request) -> str | None:
             "Send 1 to 255 visible ASCII characters, such as a UUID, fresh for each new write.",
         )
     return text
+
+
+def needed_key(request: Request, in_body: str | None = None) -> str:
+    """The key of a write that has to have one: the body's, else the header's.
+
+    Raises:
+        ServiceError: 400, there is none, or it is none that can be used.
+    """
+    key = in_body or idempotency_key(request)
+    if key is None:
+        raise invalid(
+            "IDEMPOTENCY_KEY_REQUIRED",
+            "This needs a key of its own",
+            "Send an Idempotency-Key, such as a UUID, or idempotency_key where the body has it:"
+            " fresh for each new operation, the same one when you try again.",
+        )
+    return key
 
 
 def fingerprint(request: Request) -> str:

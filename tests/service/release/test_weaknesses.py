@@ -219,3 +219,33 @@ def test_original_5_1_the_pack_is_made_once_however_often_it_is_asked_for(
     ) == [(first["pack"]["pack_id"], 64)]
     assert look("select count(*) from packs where work_order_id = :id", id=order.id) == [(1,)]
     assert look("select count(*) from operations where work_order_id = :id", id=order.id) == [(1,)]
+
+
+def test_weakness_63_a_delivery_uses_its_own_hold_and_one_that_ended_stops_no_other(
+    service: Any, make_order: Any, open_credit: Any, hold: Any, credits_of: Any
+) -> None:
+    """There, holds were looked up by their account, and one that had timed out was a conflict."""
+    account, late, other = open_credit(5), make_order(), make_order()
+    ended = hold(account, late)
+    mine = hold(account, other)
+    with as_web(service, late.user) as connection:
+        credits.release(
+            connection,
+            actor_of(late.user),
+            account,
+            hold_id=ended,
+            key="timed-out",
+            reason="timed out",
+            kind="expire",
+        )
+
+    blocked = late.release("late")
+    assert (blocked.status_code, blocked.get_json()["blocked_reason"]) == (
+        200,
+        "credit_reservation_missing",
+    )
+    assert credits_of(account) == (5, 1, 4)
+    released = other.release("other").get_json()
+    assert released["gate_result"] == "CREDIT_CONSUMED"
+    assert released["release"]["reservation_id"] == str(mine)
+    assert credits_of(account) == (4, 0, 4)

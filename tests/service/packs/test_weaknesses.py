@@ -70,3 +70,28 @@ def test_weakness_34_the_studio_has_packs_made_and_who_may_not_is_refused_by_nam
     assert (person.user_id,) in look(
         "select actor_id from audit_events where work_order_id = :id", id=order
     )
+
+
+def test_weakness_25_a_work_order_is_not_ready_if_its_pack_cannot_be_made(
+    service: Service, owner: Any, desk: Any, look: Any
+) -> None:
+    """There, the state was stored first, and the pack was refused afterwards."""
+    order = enter(service, owner, read_specimen(), reference="weakness-25")
+    path = f"/v1/repogen/work-orders/{order}/status"
+    before = look("select * from work_orders where work_order_id = :id", id=order)
+    look(
+        "create function refuse() returns trigger language plpgsql as"
+        " 'begin raise exception ''no pack today'' using errcode = ''check_violation''; end'"
+    )
+    look("create trigger refused before insert on packs for each row execute function refuse()")
+    try:
+        refused = desk.post(path, json={"status": "READY_FOR_RENDER"})
+    finally:
+        look("drop trigger refused on packs")
+        look("drop function refuse()")
+
+    assert refused.status_code >= 400
+    assert look("select * from work_orders where work_order_id = :id", id=order) == before
+    assert look("select 1 from operations where work_order_id = :id", id=order) == []
+    # Nothing else stood in its way.
+    assert desk.post(path, json={"status": "READY_FOR_RENDER"}).status_code == 200

@@ -156,7 +156,11 @@ def _cost(price: Price | None) -> tuple[object, ...]:
 
 
 def _is_provided(means: Means) -> bool:
-    """Whether something is there that pays for the work order, or has to be paid for it."""
+    """Whether something is there that pays for the work order, or has to be paid for it.
+
+    A charge whose payment went back is nothing: its invoice is due again, and if that was given up,
+    there has to be another one.
+    """
     return not (means.charge is None and means.hold is None and means.invoice is None)
 
 

@@ -132,8 +132,16 @@ _HOLD_ENDS = text(
 
 # --- Deliveries against charges
 
+# When what a charge was settled by is given up, another invoice or credits may pay instead of it.
+_PAID_OTHERWISE = (
+    "(exists (select from service_invoices n where n.tenant_id = c.tenant_id"
+    "  and n.work_order_id = c.work_order_id and n.status = 'paid'"
+    "  and (n.credited < n.total or n.total = 0))"
+    " or exists (select from credit_holds n where n.tenant_id = c.tenant_id"
+    "  and n.work_order_id = c.work_order_id and n.status = 'consumed'))"
+)
 _UNPAID_CHARGE = text(
-    "select c.release_id::text as subject, coalesce(i.account_id, h.account_id) as account_id,"
+    "select c.release_id::text as subject, coalesce(i.account_id, h.account_id) as account_id,"  # noqa: S608 - words of our own
     " jsonb_build_object('work_order_id', c.work_order_id, 'settled_by', c.settled_by,"
     " 'invoice_status', i.status, 'invoice_total', i.total, 'invoice_settled', s.settled,"
     " 'hold_status', h.status) as found from work_order_charges c"
@@ -143,17 +151,39 @@ _UNPAID_CHARGE = text(
     " left join lateral (select coalesce(sum(amount), 0)::bigint as settled"
     "  from invoice_settlements where tenant_id = c.tenant_id and invoice_id = c.invoice_id"
     "  and kind in ('payment', 'credit_note')) s on true where c.tenant_id = :tenant"
-    " and case c.settled_by when 'PAID' then i.status is null or i.status in ('draft', 'void')"
-    "  or s.settled < i.total else h.status is distinct from 'consumed' end"
+    " and case c.settled_by when 'PAID' then i.status is null or i.status = 'draft'"
+    "  or s.settled < i.total or i.status = 'void'"
+    f" and not {_PAID_OTHERWISE} else h.status is distinct from 'consumed' end"
+)
+# Of the releases that an invoice paid for, the first is told.
+_TAKEN_BACK = text(
+    "select min(r.release_id::text) as subject, i.account_id, jsonb_build_object("
+    " 'work_order_id', i.work_order_id, 'invoice_id', i.invoice_id, 'number', i.number,"
+    " 'invoice_status', i.status, 'total', i.total, 'due', i.due, 'gone_back', s.gone_back,"
+    " 'last_gone_back_at', s.at) as found from releases r"
+    " join service_invoices i on i.tenant_id = r.tenant_id and i.invoice_id = r.invoice_id"
+    "  and i.status in ('issued', 'sent', 'partially_paid')"
+    " join lateral (select sum(amount) filter (where kind in ('refund', 'chargeback')) as gone_back,"
+    "  max(created_at) filter (where kind in ('refund', 'chargeback')) as at,"
+    "  coalesce(sum(amount) filter (where kind in ('payment', 'credit_note')), 0) as settled"
+    "  from invoice_settlements where tenant_id = r.tenant_id and invoice_id = r.invoice_id) s"
+    # What was never paid is another kind.
+    " on s.gone_back > 0 and s.settled >= i.total"
+    " where r.tenant_id = :tenant and r.result = 'PAID'"
+    " group by i.tenant_id, i.invoice_id, s.gone_back, s.at"
 )
 _CHARGED_TWICE = text(
     "select h.work_order_id::text as subject, min(h.account_id::text)::uuid as account_id,"
     " jsonb_build_object('consumed_holds', count(*), 'paid_by_invoice',"
-    " bool_or(c.settled_by = 'PAID')) as found from credit_holds h"
+    " coalesce(bool_or(i.invoice_id is not null), false)) as found from credit_holds h"
     " left join work_order_charges c on c.tenant_id = h.tenant_id"
-    " and c.work_order_id = h.work_order_id where h.tenant_id = :tenant and h.status = 'consumed'"
+    " and c.work_order_id = h.work_order_id"
+    # An invoice that was given up after its payment went back pays for nothing.
+    " left join service_invoices i on i.tenant_id = c.tenant_id and i.invoice_id = c.invoice_id"
+    " and c.settled_by = 'PAID' and i.status <> 'void' and (i.credited < i.total or i.total = 0)"
+    " where h.tenant_id = :tenant and h.status = 'consumed'"
     " and h.work_order_id is not null group by h.work_order_id"
-    " having count(*) > 1 or coalesce(bool_or(c.settled_by = 'PAID'), false)"
+    " having count(*) > 1 or coalesce(bool_or(i.invoice_id is not null), false)"
 )
 
 
@@ -466,6 +496,15 @@ DRIFTS: tuple[Drift, ...] = (
         "A report was let out that nobody paid for, and no reason says why.",
         "Settle the invoice or charge the account; then find out how it left.",
         _uncharged,
+    ),
+    Drift(
+        "delivery_taken_back",
+        "release",
+        "releases that an invoice paid for, and what went back of its payments",
+        "A report was let out, and its payment was refunded or charged back since: the invoice is due"
+        " again, and corrected versions are blocked.",
+        "See that it is paid; credit the invoice if it is given up.",
+        _TAKEN_BACK,
     ),
     Drift(
         "work_charged_twice",

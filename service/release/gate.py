@@ -20,6 +20,7 @@ Settled = Literal["PAID", "CREDIT_CONSUMED"]
 Payment = Literal[
     "charge_paid",
     "charge_credit",
+    "charge_reversed",
     "credit_held",
     "credit_not_held",
     "invoice_paid",
@@ -45,9 +46,11 @@ class Question:
         earlier_release: of this pack: it stands, or was withdrawn; None if it was never let out.
         is_proven: the pack's report was proved against its bundle.
         is_signed: as many registered valuers as must have signed the pack's digest.
-        charge: how the work order's one charge was settled; None if it was not.
+        charge: how the work order's one charge was settled; None if it was not, or if what paid it
+            went back.
         has_hold: an active hold of credits is there for the work order.
-        invoice: of the work order, not void; None if there is none.
+        invoice: of the work order, neither void nor credited as a whole; None if there is none.
+            `reversed`: a version left for it, and it is not paid any more.
         account_mode: what the customer's account is set to now; None if there is no account.
     """
 
@@ -65,7 +68,7 @@ class Question:
     is_signed: bool
     charge: Settled | None
     has_hold: bool
-    invoice: Literal["unpaid", "paid"] | None
+    invoice: Literal["unpaid", "paid", "reversed"] | None
     account_mode: Mode | None
 
 
@@ -99,6 +102,10 @@ class Outcome:
     hold: Literal["consume", "as_said"] | None = None
 
 
+_BILLED: Mapping[str, Payment] = MappingProxyType(
+    {"paid": "invoice_paid", "unpaid": "invoice_unpaid", "reversed": "charge_reversed"}
+)
+
 #: What pays for the work order -> without an override, with one.
 TABLE: Mapping[Payment, tuple[Outcome, Outcome]] = MappingProxyType(
     {
@@ -109,6 +116,10 @@ TABLE: Mapping[Payment, tuple[Outcome, Outcome]] = MappingProxyType(
         "charge_credit": (
             Outcome("CREDIT_CONSUMED", "covered_by_settled_charge"),
             Outcome("CREDIT_CONSUMED", "covered_by_settled_charge"),
+        ),
+        "charge_reversed": (
+            Outcome("BLOCKED", "charge_reversed"),
+            Outcome("OVERRIDE", "charge_reversed_override"),
         ),
         "credit_held": (
             Outcome("CREDIT_CONSUMED", hold="consume"),
@@ -148,12 +159,21 @@ MESSAGES: Mapping[tuple[Result, str | None], str] = MappingProxyType(
         ("OVERRIDE", "invoice_unpaid_override"): (
             "The report is released by an override: its invoice is not paid and stays due."
         ),
+        ("OVERRIDE", "charge_reversed_override"): (
+            "The report is released by an override: the payment of an earlier version was taken"
+            " back, and its invoice stays due."
+        ),
         ("OVERRIDE", "service_invoice_missing_override"): (
             "The report is released by an override: there is no invoice for it."
         ),
         ("BLOCKED", "credit_reservation_missing"): (
             "The report is not released: no credits are held for the work order. Buy credits and"
             " ask the studio to reserve them for it, then release with a new key."
+        ),
+        ("BLOCKED", "charge_reversed"): (
+            "The report is not released: the payment that an earlier version left for was taken"
+            " back, by a refund or the payer's bank, and its invoice is due again. Pay what is due,"
+            " then release with a new key."
         ),
         ("BLOCKED", "invoice_unpaid"): (
             "The report is not released: its invoice is not paid. Pay it, then release with a new"
@@ -176,6 +196,10 @@ FORECASTS: Mapping[Payment, str] = MappingProxyType(
         "charge_credit": (
             "The work order's credits were used for an earlier version: this one leaves without"
             " another charge."
+        ),
+        "charge_reversed": (
+            "The payment that an earlier version left for was taken back, so a release is blocked"
+            " until its invoice is paid again."
         ),
         "credit_held": "Credits are held for the work order; releasing the report uses them.",
         "credit_not_held": (
@@ -326,7 +350,7 @@ def payment_of(question: Question) -> Payment:
         return "credit_held" if question.has_hold else "credit_not_held"
     if question.invoice is None:
         return "invoice_missing"
-    return "invoice_paid" if question.invoice == "paid" else "invoice_unpaid"
+    return _BILLED[question.invoice]
 
 
 def mode_of(question: Question) -> Mode:

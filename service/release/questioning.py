@@ -46,9 +46,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What there is to pay for a work order; `account` is whom it is billed to."""
+    """What there is to pay for a work order; `account` is whom it is billed to.
+
+    `charge` covers it; one whose payment went back does not, and is `reversed` instead.
+    """
 
     charge: Charge | None
+    reversed: Charge | None
     hold: Hold | None
     invoice: Invoice | None
     account: Account | None
@@ -98,12 +102,15 @@ def means_of(connection: Connection, order: WorkOrder) -> Means:
     tenant, work_order_id = order.tenant_id, order.work_order_id
     hold = active_hold(connection, tenant, work_ref(work_order_id))
     invoice = invoice_of_work_order(connection, tenant, work_order_id)
-    owing = hold.account_id if hold else invoice.account_id if invoice else None
+    found = records.charge_of(connection, tenant, work_order_id)
+    charge = found if found is not None and found.stands else None
+    gone = found if charge is None else None
+    owing = next((one.account_id for one in (charge, hold, invoice) if one is not None), None)
     if owing is None:
         account = accounts.account_for(connection, tenant, order.requested_by)
     else:
         account = accounts.find_account(connection, tenant, owing)
-    return Means(records.charge_of(connection, tenant, work_order_id), hold, invoice, account)
+    return Means(charge, gone, hold, invoice, account)
 
 
 def ask(
@@ -163,12 +170,11 @@ def ask(
 
 def with_means(asked: Asked, means: Means) -> Asked:
     """The question with what there is to pay."""
-    invoice = means.invoice
     question = dataclasses.replace(
         asked.question,
         charge=None if means.charge is None else means.charge.settled_by,
         has_hold=means.hold is not None,
-        invoice=None if invoice is None else "paid" if invoice.is_paid else "unpaid",
+        invoice=_state_of(means),
         account_mode=None if means.account is None else means.account.billing_mode,
     )
     return dataclasses.replace(asked, question=question)
@@ -186,6 +192,16 @@ def forecast(connection: Connection, actor: Actor, order: WorkOrder) -> Forecast
         decision=asked.decision,
         sign_off=asked.sign_off,
     )
+
+
+def _state_of(means: Means) -> Literal["unpaid", "paid", "reversed"] | None:
+    if means.invoice is None:
+        return None
+    if means.invoice.is_paid:
+        return "paid"
+    gone = means.reversed
+    is_gone = gone is not None and gone.invoice_id == means.invoice.invoice_id
+    return "reversed" if is_gone else "unpaid"
 
 
 def _meant(

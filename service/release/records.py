@@ -90,13 +90,19 @@ class Deliverable:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The one settled charge of a work order."""
+    """What settled a work order's charge, for the release that says so.
+
+    It covers later versions only while it `stands`: an invoice that is paid, and not credited as a
+    whole, or credits that were used.
+    """
 
     settled_by: Settled
+    account_id: UUID
     hold_id: UUID | None
     invoice_id: UUID | None
     release_id: UUID
     settled_at: datetime
+    stands: bool
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Decision))
@@ -128,9 +134,31 @@ _INSERT = text(
     f" values ({', '.join(f':{name}' for name in _FIELDS)})"
     " on conflict (tenant_id, operation_key) do nothing"
 )
+_SETTLED = (
+    "select s.settled_by, coalesce(i.account_id, h.account_id) as account_id, s.hold_id,"
+    " s.invoice_id, s.release_id, s.settled_at, case s.settled_by when 'PAID' then"
+    "  i.status = 'paid' and (i.credited < i.total or i.total = 0) else true end as stands from ({})"
+    " s left join service_invoices i on i.tenant_id = s.tenant_id and i.invoice_id = s.invoice_id"
+    " left join credit_holds h on h.tenant_id = s.tenant_id and h.hold_id = s.hold_id"
+    # What stands comes first, else the latest, whose invoice may be due again.
+    " order by stands desc, s.settled_at desc limit 1"
+)
 _CHARGE = text(
-    "select settled_by, hold_id, invoice_id, release_id, settled_at from work_order_charges"
-    " where tenant_id = :tenant and work_order_id = :work_order"
+    _SETTLED.format(
+        "select * from work_order_charges where tenant_id = :tenant and work_order_id = :work_order"
+    )
+)
+# The charge says by what the work order was settled first. If that was taken back, a later release
+# may have been settled anew, by an invoice or credits that it names itself.
+_CHARGED_ANEW = text(
+    _SETTLED.format(
+        "select tenant_id, case result when 'PAID' then 'PAID' else 'CREDIT_CONSUMED' end"
+        " as settled_by, case when result <> 'PAID' then hold_id end as hold_id,"
+        " case result when 'PAID' then invoice_id end as invoice_id, release_id,"
+        " created_at as settled_at from releases where tenant_id = :tenant"
+        " and work_order_id = :work_order"
+        " and (result in ('PAID', 'CREDIT_CONSUMED') or hold_outcome = 'consume')"
+    )
 )
 #: Invariant: what was let out was paid for, or somebody has said why not. The constraints of the
 #: tables hold most of it; this asks for all of it, of the rows as they are.
@@ -188,9 +216,11 @@ def deliverable_by_id(
 
 
 def charge_of(connection: Connection, tenant_id: UUID, work_order_id: UUID) -> Charge | None:
-    """The settled charge of a work order, which covers every version of its report."""
+    """What settled a work order's charge; one that stands, if there is one, covers every version."""
     values = {"tenant": tenant_id, "work_order": work_order_id}
     row = connection.execute(_CHARGE, values).one_or_none()
+    if row is not None and not row.stands:
+        row = connection.execute(_CHARGED_ANEW, values).one()
     return None if row is None else Charge(*row)
 
 

@@ -2,7 +2,8 @@
 
 One transaction: the decision, what it does to the credits, the settled charge, the usage event and
 the audit are there together or not at all. Locks are taken in the order of work order, pack,
-wallet; whoever frees or consumes a hold on their own takes the wallet's, and is then seen.
+wallet; whoever frees or consumes a hold, or changes what is paid of an invoice, takes the wallet's,
+and is then seen.
 """
 
 from __future__ import annotations
@@ -107,8 +108,9 @@ def _use_of(known: Decision, order: WorkOrder, digest: str) -> Any:
 def _locked_means(connection: Connection, order: WorkOrder) -> Means:
     """What there is to pay, once nobody else can take it away.
 
-    A sweep or the studio may end a hold without the work order's lock: what was read before the
-    wallet's lock is read again after it, and a hold that has gone is no hold.
+    A sweep or the studio may end a hold, and a provider take a payment back, without the work
+    order's lock: what was read before the wallet's lock, which both take, is read again after it. A
+    hold that has gone is no hold, and an invoice whose payment has gone is not paid.
     """
     means = means_of(connection, order)
     while means.account is not None:

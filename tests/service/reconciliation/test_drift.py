@@ -199,6 +199,23 @@ SEEDS = {
         "select release_id::text as subject from releases where result = 'OVERRIDE' limit 1",
         ("update releases set override_reason = '' where release_id::text = :subject",),
     ),
+    "a paid release's payment was charged back": Seed(
+        "delivery_taken_back",
+        _PAID_RELEASE,
+        (
+            (
+                "update service_invoices set status = 'issued', paid = 0, due = total"
+                " where invoice_id = :invoice_id"
+            ),
+            (
+                "insert into invoice_settlements (tenant_id, settlement_id, invoice_id, kind, amount,"
+                " mode, reverses, operation_key, received_on, created_at) select tenant_id,"
+                " cast(:fresh as uuid), invoice_id, 'chargeback', amount, mode, settlement_id, :fresh,"
+                " received_on, created_at from invoice_settlements where invoice_id = :invoice_id"
+            ),
+        ),
+        ("invoice_journal",),
+    ),
     "a work order was charged twice": Seed(
         "work_charged_twice",
         "select w.work_order_id::text as subject, h.hold_id from credit_holds h, work_orders w"
@@ -586,13 +603,9 @@ HARMLESS = {
             ),
         ),
     ),
-    "what was paid went back after the release": (
+    "what went back after the release was paid again": (
         _PAID_RELEASE,
         (
-            (
-                "update service_invoices set status = 'issued', paid = 0, due = total"
-                " where invoice_id = :invoice_id"
-            ),
             (
                 "insert into invoice_settlements (tenant_id, settlement_id, invoice_id, kind, amount,"
                 " mode, reverses, operation_key, received_on, created_at) select tenant_id,"
@@ -600,8 +613,10 @@ HARMLESS = {
                 " received_on, created_at from invoice_settlements where invoice_id = :invoice_id"
             ),
             (
-                "update journal_entries set invoice_id = null where invoice_id = :invoice_id"
-                " and kind = 'payment'"
+                "insert into invoice_settlements (tenant_id, settlement_id, invoice_id, kind, amount,"
+                " mode, operation_key, received_on, created_at) select tenant_id, gen_random_uuid(),"
+                " invoice_id, 'payment', amount, mode, :fresh || ' again', received_on, created_at"
+                " from invoice_settlements where invoice_id = :invoice_id and kind = 'payment'"
             ),
         ),
     ),
@@ -712,4 +727,4 @@ def test_every_kind_is_tried() -> None:
     tried = {seed.code for seed in SEEDS.values()}
     # What a provider says is asked over the network: test_providers.
     assert {drift.code for drift in DRIFTS} == tried | {"provider_differs"}
-    assert len({drift.code for drift in DRIFTS}) == len(DRIFTS) == 22
+    assert len({drift.code for drift in DRIFTS}) == len(DRIFTS) == 23

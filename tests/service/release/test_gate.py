@@ -56,6 +56,7 @@ PAYS = (
     (None, True, "*", "*", "CREDIT_CONSUMED - consume", "OVERRIDE - as_said"),
     (None, False, "paid", "*", "PAID", "PAID"),
     (None, False, "unpaid", "*", "BLOCKED invoice_unpaid", "OVERRIDE invoice_unpaid_override"),
+    (None, False, "reversed", "*", "BLOCKED charge_reversed", "OVERRIDE charge_reversed_override"),
     (
         None,
         False,
@@ -137,7 +138,7 @@ def payments() -> list[Question]:
         for charge, hold, invoice, mode, override in itertools.product(
             (None, "PAID", "CREDIT_CONSUMED"),
             YES_NO,
-            (None, "unpaid", "paid"),
+            (None, "unpaid", "paid", "reversed"),
             (None, "POSTPAID", "CREDIT"),
             YES_NO,
         )
@@ -170,7 +171,7 @@ def test_every_cell_is_as_it_was_written_by_hand() -> None:
     wrong = [one for one in payments() if told(decide(one)) != by_hand(one)]
 
     assert wrong == []
-    assert len(payments()) == 108
+    assert len(payments()) == 144
 
 
 def test_every_line_of_the_table_is_reached_both_ways() -> None:

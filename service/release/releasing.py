@@ -23,6 +23,7 @@ from service.identifiers import new_id
 from service.jobs.crashpoints import crashpoint
 from service.release import records
 from service.release.gate import Outcome, Refusal, Repeated, mode_of
+from service.release.property_changes import note_another_property
 from service.release.questioning import Asked, Means, Wish, ask, means_of, with_means
 from service.release.records import Decision
 from service.telemetry.metrics import GATE_RESULTS
@@ -88,6 +89,8 @@ def release(connection: Connection, actor: Actor, work_order_id: UUID, wish: Wis
     decision = _decision(actor, order, wish, asked, means, decided, digest)
     _write(connection, actor, wish, decision, decided, means)
     _tell(connection, actor, decision, means)
+    if means.charge is not None:
+        note_another_property(connection, actor, means.account, decision, means.charge.release_id)
     crashpoint("release-after-effect")
     return Released(decision, idempotent=False)
 

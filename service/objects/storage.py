@@ -73,6 +73,7 @@ def open_objects(url: str) -> Objects:
         url: `file:///an/absolute/folder`, which is made if it is not there, or
             `s3://bucket/prefix`; keys, region and endpoint of a bucket are read from the usual
             variables of the environment (AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL, ...).
+            An endpoint without TLS is spoken to only if AWS_ALLOW_HTTP is `true`.
 
     Raises:
         ValueError: the address is of no kind known here.
@@ -88,8 +89,13 @@ def open_objects(url: str) -> Objects:
             None,
             S3Store.from_url(
                 url,
-                # A request of ours waits for it; what hangs longer is better told.
-                client_options={"connect_timeout": "5s", "timeout": "120s"},
+                client_options={
+                    # A request of ours waits for it; what hangs longer is better told.
+                    "connect_timeout": "5s",
+                    "timeout": "120s",
+                    # Options that are given here replace all that the environment says of them.
+                    "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+                },
                 retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
             ),
         )

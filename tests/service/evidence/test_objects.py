@@ -1,8 +1,10 @@
 """Objects are written once and whole, in a folder and through obstore alike."""
 
+import contextlib
 import hashlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -252,18 +254,43 @@ def test_a_bucket_signs_addresses_and_a_folder_does_not(tmp_path, monkeypatch):
     assert storage.presigned_get(folder, KEY) is None
 
 
-def test_a_bucket_that_cannot_be_reached_is_told_without_its_address(monkeypatch):
+@pytest.fixture
+def hanging_up():
+    """The address of a server that hangs up on everybody, and a list with an entry for each call."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calls = []
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+                    calls.append(1)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(("allowed", "is_called"), [("true", True), ("", False), ("no", False)])
+def test_a_bucket_that_does_not_answer_is_told_without_its_address(
+    monkeypatch, hanging_up, allowed, is_called
+):
+    """Without TLS nobody is called unless AWS_ALLOW_HTTP says so."""
+    address, calls = hanging_up
     for name, value in (
         ("AWS_ACCESS_KEY_ID", "key-id"),
         ("AWS_SECRET_ACCESS_KEY", "a-secret-that-shows-nowhere"),
         ("AWS_REGION", "ap-south-1"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ENDPOINT_URL", address),
+        ("AWS_ALLOW_HTTP", allowed),
     ):
         monkeypatch.setenv(name, value)
     with pytest.raises(ServiceError) as caught:
         storage.put_new(storage.open_objects("s3://firm/zenops"), KEY, b"deed")
 
+    assert bool(calls) is is_called
     assert caught.value.status == 503
     assert caught.value.code == "OBJECT_STORAGE_UNAVAILABLE"
     assert "127.0.0.1" not in caught.value.detail

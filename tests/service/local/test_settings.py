@@ -284,6 +284,17 @@ def test_the_state_of_root_lies_outside_private_folders_and_that_of_others_at_ho
     assert default_state_folder({}) == Path.home() / ".local/state/zenops"
 
 
+def test_a_bucket_without_tls_has_to_be_wished_for():
+    bucket = {"ZENOPS_OBJECTS_URL": "s3://firm/zenops", "AWS_ENDPOINT_URL": "http://minio:9000"}
+
+    for base in (DEVELOPMENT, PRODUCTION):
+        (problem,) = problems_of({**base, **bucket})
+        assert problem.startswith("AWS_ENDPOINT_URL begins with http:")
+        assert problems_of({**base, **bucket, "AWS_ALLOW_HTTP": "true"}) == ()
+        assert problems_of({**base, **bucket, "AWS_ENDPOINT_URL": "https://minio:9000"}) == ()
+        assert problems_of({**base, "AWS_ENDPOINT_URL": "http://minio:9000"}) == ()
+
+
 def test_the_page_lists_every_setting_with_its_default_and_meaning():
     page = (ROOT / "docs/running-the-service.md").read_text(encoding="utf-8")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from service.actor import Actor
 from service.billing import credits
 from service.billing.accounts import Account, find_account
 from service.billing.journal import entry_hash, verify_journal
-from service.database.connections import become, transaction
+from service.database.connections import become, make_engine, transaction
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def pairs_of_credits(bench: Bench, *, rounds: int) -> Comparison:
         "credits",
         tuple(lines),
         (
-            f"{CALLERS} callers, each with a connection; {PAIRS} pairs a turn. Pairs a second: {best}.",
+            f"{CALLERS} callers, each a process with a connection; {PAIRS} pairs a turn. Pairs a second: {best}.",
             _REMARK,
         ),
     )
@@ -127,32 +126,26 @@ _REMARK = (
 def _seconds_for_a_pair(bench: Bench, wallets: int, *, rounds: int) -> dict[str, list[float]]:
     tenant = _firm(bench)
     own, same, plain = (_open(bench, tenant, wallets) for _ in range(3))
-    actor = Actor(tenant, new_id(), "web", frozenset(), "bench", "bench")
     engine = bench.service.engine
-    with transaction(engine, role="zen_web", tenant_id=tenant) as connection:
-        accounts = [find_account(connection, tenant, one) for one in own]
-    url = make_url(bench.owner_url).set(drivername="postgresql")
-    address = url.render_as_string(hide_password=False)
-    with ExitStack() as kept, ThreadPoolExecutor(CALLERS) as callers:
-        ours = [kept.enter_context(engine.connect()) for _ in range(CALLERS)]
-        bare = [kept.enter_context(psycopg.connect(address)) for _ in range(CALLERS)]
-        turns: dict[str, Callable[[int, int], None]] = {
-            "ours": lambda caller, place: _our_pair(ours[caller], actor, accounts[place % wallets]),
-            "same rows": lambda caller, place: _bare_pair(
-                bare[caller], tenant, same[place % wallets], is_chained=True
-            ),
-            "no chain": lambda caller, place: _bare_pair(
-                bare[caller], tenant, plain[place % wallets], is_chained=False
-            ),
-        }
-        times: dict[str, list[float]] = {name: [] for name in turns}
-        places = itertools.count()
+    ours = engine.url.render_as_string(hide_password=False)
+    bare = make_url(bench.owner_url).set(drivername="postgresql")
+    opened = (ours, bare.render_as_string(hide_password=False), tenant, own, same, plain)
+    times: dict[str, list[float]] = {name: [] for name in ("ours", "same rows", "no chain")}
+    with ExitStack() as kept:
+        callers = [
+            kept.enter_context(
+                # A process for each caller, as the service's web processes are.
+                ProcessPoolExecutor(1, get_context("spawn"), _Caller.begin, (*opened, number))
+            )
+            for number in range(CALLERS)
+        ]
         for turn in range(rounds + 1):
-            for name, pair in turns.items():
+            for name, seconds in times.items():
                 began = time.perf_counter()
-                list(callers.map(partial(_work, pair, places), range(CALLERS)))
+                for done in [one.submit(_Caller.work, name, turn) for one in callers]:
+                    done.result()
                 if turn:  # the first fills caches
-                    times[name].append((time.perf_counter() - began) / PAIRS)
+                    seconds.append((time.perf_counter() - began) / PAIRS)
     with transaction(engine, role="zen_web", tenant_id=tenant) as connection:
         for one in (own[0], same[0]):
             # The wallets began with credits that no entry gave; nothing else may be wrong.
@@ -162,9 +155,46 @@ def _seconds_for_a_pair(bench: Bench, wallets: int, *, rounds: int) -> dict[str,
     return times
 
 
-def _work(pair: Callable[[int, int], None], places: Iterator[int], caller: int) -> None:
-    for _ in range(PAIRS // CALLERS):
-        pair(caller, next(places))
+class _Caller:
+    """What one process calls: its connections, and the wallets of each rival."""
+
+    this: _Caller
+
+    def __init__(
+        self,
+        ours: str,
+        bare: str,
+        tenant: UUID,
+        own: Sequence[UUID],
+        same: Sequence[UUID],
+        plain: Sequence[UUID],
+        number: int,
+    ) -> None:
+        self.number = number
+        self.tenant, self.same, self.plain = tenant, same, plain
+        self.actor = Actor(tenant, new_id(), "web", frozenset(), "bench", "bench")
+        engine = make_engine(ours, pool_size=1)
+        with transaction(engine, role="zen_web", tenant_id=tenant) as connection:
+            self.accounts = [find_account(connection, tenant, one) for one in own]
+        self.ours, self.bare = engine.connect(), psycopg.connect(bare)
+
+    @classmethod
+    def begin(cls, *opened: Any) -> None:
+        """Open what this process calls with."""
+        cls.this = cls(*opened)
+
+    @classmethod
+    def work(cls, rival: str, turn: int) -> None:
+        """A caller's share of a turn; callers meet in the same wallet only if there is one."""
+        it, share = cls.this, PAIRS // CALLERS
+        for place in range(turn * share, (turn + 1) * share):
+            at = (place * CALLERS + it.number) % len(it.accounts)
+            if rival == "ours":
+                _our_pair(it.ours, it.actor, it.accounts[at])
+            else:
+                is_chained = rival == "same rows"
+                wallet = (it.same if is_chained else it.plain)[at]
+                _bare_pair(it.bare, it.tenant, wallet, is_chained=is_chained)
 
 
 def _our_pair(connection: Connection, actor: Actor, account: Account) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -21,13 +21,14 @@ from service import clock
 from service.billing import journal
 from service.billing.acting import record_in, returning_to
 from service.billing.journal import AVAILABLE, HELD, POSTING, Wallet
+from service.database.connections import one_row
 from service.errors import conflict, forbidden, invalid, not_found
 from service.identifiers import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from service.actor import Actor
     from service.billing.accounts import Account
@@ -74,12 +75,30 @@ class CreditStatus:
     replayed: bool = False
 
 
+class _Opened(NamedTuple):
+    """What app.open_books answers, without the hold; `wallet` is None if the account has none."""
+
+    role_before: str
+    tenant_before: str
+    wallet: int | None
+    reserved: int
+    available: int
+    journal_seq: int
+    journal_hash: str
+    journal_at: datetime | None
+    account_status: str
+    is_enabled: bool
+    billing_mode: str
+    request_sha256: str | None
+    result: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What an operation meets under the wallet's lock."""
 
     wallet: Wallet
-    account: Row[Any]
+    account: _Opened
     hold: Hold | None
     known: CreditStatus | None
 
@@ -88,7 +107,8 @@ _HOLD_FIELDS = tuple(field.name for field in dataclasses.fields(Hold))
 _HOLD = ", ".join(_HOLD_FIELDS)
 # One call: the lock, and then what the account may do, what the key has done, which hold is meant.
 _OPEN = text(
-    "select b.*, (b.hold).* from app.open_books(:tenant, :account, :key, :hold, :ref_type, :ref_id) b"
+    f"select {', '.join(_Opened._fields)}, (b.hold).*"  # noqa: S608
+    " from app.open_books(:tenant, :account, :key, :hold, :ref_type, :ref_id) b"
 )
 _RESERVE = text(
     f"with hold as (insert into credit_holds ({_HOLD})"  # noqa: S608
@@ -475,7 +495,8 @@ def _books(
 ) -> Iterator[_Found]:
     """Act as zen_billing inside the block, with the account's wallet locked."""
     _check_key(key)
-    row = connection.execute(
+    row = one_row(
+        connection,
         _OPEN,
         {
             "tenant": account.tenant_id,
@@ -485,26 +506,26 @@ def _books(
             "ref_type": ref[0] if ref else None,
             "ref_id": ref[1] if ref else None,
         },
-    ).one()
-    with returning_to(connection, row.role_before, row.tenant_before):
-        if row.wallet is None:
+    )
+    opened, held = _Opened(*row[: len(_Opened._fields)]), row[len(_Opened._fields) :]
+    with returning_to(connection, opened.role_before, opened.tenant_before):
+        if opened.wallet is None:
             raise not_found()
         known = None
-        if row.result is not None:
-            journal.check_same_request(key, row.request_sha256, asked)
-            known = _known(row.result)
+        if opened.request_sha256 is not None and opened.result is not None:
+            journal.check_same_request(key, opened.request_sha256, asked)
+            known = _known(opened.result)
         wallet = Wallet(
             tenant_id=account.tenant_id,
             account_id=account.account_id,
-            wallet=row.wallet,
-            reserved=row.reserved,
-            available=row.available,
-            journal_seq=row.journal_seq,
-            journal_hash=row.journal_hash,
-            journal_at=row.journal_at,
+            wallet=opened.wallet,
+            reserved=opened.reserved,
+            available=opened.available,
+            journal_seq=opened.journal_seq,
+            journal_hash=opened.journal_hash,
+            journal_at=opened.journal_at,
         )
-        held = row[-len(_HOLD_FIELDS) :]
-        yield _Found(wallet, row, None if held[0] is None else Hold(*held), known)
+        yield _Found(wallet, opened, None if held[0] is None else Hold(*held), known)
 
 
 def _override(

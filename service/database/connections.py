@@ -12,6 +12,7 @@ connection open and swallow what is sent.
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import psycopg
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from psycopg.abc import PQGen
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection, Dialect, TextClause
+    from sqlalchemy.engine import ExceptionContext
 
 Answer = TypeVar("Answer")
 Role = Literal[
@@ -114,7 +116,12 @@ def make_engine(
 
     @event.listens_for(engine, "do_connect")
     def connect(_: Any, __: Any, arguments: Any, options: Any) -> PatientConnection:
-        return _connect(*arguments, statement_seconds=statement_seconds, **options)
+        # The driver would wait for its own BEGIN; ours goes with what comes after it.
+        return _connect(*arguments, autocommit=True, statement_seconds=statement_seconds, **options)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        send(connection, _BEGIN, {})
 
     return engine
 
@@ -140,8 +147,12 @@ def become(
     user_id: UUID | None = None,
     audience: str = "",
 ) -> None:
-    """Make the rest of the connection's transaction act in a role, for a tenant and a person."""
-    connection.execute(
+    """Make the rest of the connection's transaction act in a role, for a tenant and a person.
+
+    It is sent with the next statement, which raises it if the role is refused.
+    """
+    send(
+        connection,
         _BECOME,
         {
             "role": role,
@@ -154,30 +165,52 @@ def become(
 
 # Under this name a connection keeps what it has sent and not yet heard of.
 _SENT = "zenops.sent"
+_BEGIN, _COMMIT = text("begin"), text("commit")
 
 
 def send(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> None:
-    """Execute a statement that answers nothing, and do not wait for it.
+    """Execute a statement whose answer nobody needs, and do not wait for it.
 
     The server works on it while the caller goes on. The connection's next statement, or its commit,
-    waits for the end of it, and raises what came of it.
+    is sent after it, waits for all of them, and raises what came of the first that failed.
+
+    Raises:
+        DBAPIError: the server has already refused it, or one sent before it.
     """
+    _send(connection, statement, values)
+
+
+def one_row(
+    connection: Connection, statement: TextClause, values: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """The only row that a statement answers, as the driver gives it, without names for its columns.
+
+    Raises:
+        DBAPIError: the server refused it, or one sent before it.
+    """
+    cursor = _send(connection, statement, values)
+    settle(connection)
+    row: tuple[Any, ...] = cursor.fetchone()
+    return row
+
+
+def _send(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> Any:
+    driver: Any = connection.connection.driver_connection
     if _SENT not in connection.info:
-        driver: Any = connection.connection.driver_connection
         connection.info[_SENT] = sent = contextlib.ExitStack()
         sent.enter_context(driver.pipeline())
-    connection.execute(statement, values, execution_options={_SENT: True})
+    try:
+        return driver.execute(_as_the_driver_takes_it(statement, connection.dialect), values)
+    except psycopg.Error as error:
+        _forget(connection)
+        raise _refused(connection, error) from error
 
 
-@event.listens_for(Engine, "before_cursor_execute")
-def _before_statement(
-    connection: Connection, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any
-) -> None:
-    if not context.execution_options.get(_SENT):
-        settle(connection)
+@functools.cache
+def _as_the_driver_takes_it(statement: TextClause, dialect: Dialect) -> str:
+    return str(statement.compile(dialect=dialect))
 
 
-@event.listens_for(Engine, "commit")
 def settle(connection: Connection) -> None:
     """Wait for what was sent, if anything was.
 
@@ -191,9 +224,41 @@ def settle(connection: Connection) -> None:
     try:
         sent.close()
     except psycopg.Error as error:
-        raise DBAPIError.instance(
-            None, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
+        raise _refused(connection, error) from error
+
+
+def _refused(connection: Connection, error: psycopg.Error) -> BaseException:
+    return DBAPIError.instance(
+        None, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
+    )
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _before_statement(
+    connection: Connection, _cursor: Any, _statement: Any, _values: Any, context: Any, many: bool
+) -> None:
+    # What is executed in parts, or fetched in parts, does not go with others.
+    if many or context.execution_options.get("yield_per"):
+        settle(connection)
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def _after_statement(connection: Connection, *_: Any) -> None:
+    settle(connection)
+
+
+@event.listens_for(Engine, "handle_error")
+def _after_an_error(context: ExceptionContext) -> None:
+    if context.connection is not None:
+        _forget(context.connection)
+
+
+@event.listens_for(Engine, "commit")
+def _commit(connection: Connection) -> None:
+    """Send the commit with the last of what was sent; the driver then has none left to do."""
+    if _SENT in connection.info and not connection.invalidated:
+        send(connection, _COMMIT, {})
+        settle(connection)
 
 
 @event.listens_for(Engine, "rollback")

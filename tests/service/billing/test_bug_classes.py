@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from service import clock
@@ -42,16 +43,18 @@ def refusal(act: Callable[[], Any]) -> str:
 
 
 @contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """What is sent to the database meanwhile."""
+def statements() -> Iterator[list[str]]:
+    """What the driver is given to send to the database meanwhile."""
     sent: list[str] = []
+    execute = psycopg.Cursor.execute
 
-    def note(_c: Any, _u: Any, statement: str, *_rest: Any) -> None:
-        sent.append(statement)
+    def note(cursor: Any, statement: Any, *rest: Any, **options: Any) -> Any:
+        sent.append(str(statement))
+        return execute(cursor, statement, *rest, **options)
 
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", note)
+        yield sent
 
 
 #: Everything that moves credits: each is handed an account with an active hold of REF.
@@ -94,7 +97,7 @@ def test_class_1_whatever_moves_credits_locks_the_wallet_before_it_reads_anythin
 ) -> None:
     account = new_account(5)
     actor = with_a_hold(service, account)
-    with acting(service, actor) as connection, statements(service.engine) as sent:
+    with acting(service, actor) as connection, statements() as sent:
         MOVES[move](connection, actor, account)
 
     tables = ("open_books", "credit_wallets", "credit_holds", "journal_entries", "billing_accounts")
@@ -150,7 +153,7 @@ def test_class_2_key_effect_and_counters_are_one_statement(
 ) -> None:
     account = new_account(5)
     actor = with_a_hold(service, account)
-    with acting(service, actor) as connection, statements(service.engine) as sent:
+    with acting(service, actor) as connection, statements() as sent:
         MOVES[move](connection, actor, account)
 
     writing = [one for one in sent if "insert into journal_entries" in one]

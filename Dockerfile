@@ -22,7 +22,8 @@ COPY . .
 COPY --from=assets /srv/zenops/service/web/static/built service/web/static/built
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . && \
     useradd --system --uid 10001 --no-create-home zenops && \
-    install -d -o zenops -g zenops /var/lib/zenops /var/lib/zenops/objects
+    install -d -o zenops -g zenops /var/lib/zenops /var/lib/zenops/objects \
+      /var/lib/zenops/scratch
 USER zenops
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["zenops-service"]

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 #: Longer than any job takes, with all of its attempts.
 AGE = timedelta(days=1)
+#: What folders begin with in which a process builds something for a while. One that was killed
+#: leaves its folder, which may be as large as a firm's archive.
+FOLDER_PREFIXES = (
+    FOLDER_PREFIX,
+    "zenops-export-",
+    "zenops-bundle-",
+    "zenops-upload-",
+    "zenops-thumbnail-",
+)
 _KEYS = text("select object_key from pack_artifacts where tenant_id = :tenant")
 
 
@@ -36,12 +45,15 @@ def sweep(service: Service, *, older_than: timedelta = AGE) -> tuple[int, int]:
 
     Args:
         service: with the login of jobs.
-        older_than: what is younger may belong to a job that is under way.
+        older_than: what is younger may belong to a job that is under way; folders are always left
+            for `AGE`.
 
     Returns:
         How many objects, and how many folders of this machine, were removed.
     """
     before = clock.now() - older_than
+    # Whose folder it is cannot be asked, so only its age tells that nobody works in it.
+    left_before = clock.now() - max(older_than, AGE)
     with transaction(service.engine, role="zen_system") as connection:
         tenants = list(connection.scalars(text("select tenant_id from tenants")))
     objects = 0
@@ -52,7 +64,7 @@ def sweep(service: Service, *, older_than: timedelta = AGE) -> tuple[int, int]:
             if found.modified_at < before and found.key not in known:
                 with transaction(service.engine, role="zen_worker", tenant_id=tenant) as connection:
                     objects += _remove_orphan(service, connection, tenant, found)
-    return objects, _remove_folders(before.timestamp())
+    return objects, _remove_folders(left_before.timestamp())
 
 
 def _remove_orphan(service: Service, connection: Connection, tenant: UUID, found: Found) -> bool:
@@ -78,7 +90,9 @@ def _remove_orphan(service: Service, connection: Connection, tenant: UUID, found
 
 def _remove_folders(before: float) -> int:
     removed = 0
-    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+    for path in Path(tempfile.gettempdir()).iterdir():
+        if not path.name.startswith(FOLDER_PREFIXES):
+            continue
         with suppress(OSError):
             seen = path.lstat()
             if seen.st_uid == os.geteuid() and seen.st_mtime < before:

@@ -19,6 +19,16 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 LOGINS = {process.name: process.logins for process in PROCESSES} | {"migrate": ("owner",)}
 NEEDED = re.compile(r"\$\{(\w+):\?[^}]*\}")
+#: What an operator has no reason to set in containers, and why.
+NOT_SET = {
+    "ZENOPS_DEBUG": "production refuses it",
+    "ZENOPS_STRIPE_URL": "payments are tried out elsewhere",
+    "ZENOPS_RAZORPAY_URL": "payments are tried out elsewhere",
+    "ZENOPS_STATE_FOLDER": "only `serve` has one",
+    "ZENOPS_WORKERS": "only `serve` starts them; here there are replicas",
+}
+#: What is no setting of ours: of a bucket's client, and of Python.
+OF_OTHERS = {"TMPDIR"}
 OPTIONAL = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -26,6 +36,18 @@ def example():
     """The variables of the example environment, as an operator would first find them."""
     lines = (ROOT / "deploy/production.env.example").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def offered():
+    """What the example has for those who want it, as its lines say it."""
+    text = (ROOT / "deploy/production.env.example").read_text(encoding="utf-8")
+    return dict(re.findall(r"^# ([A-Z_]+)=(.*)$", text, re.MULTILINE))
+
+
+def passed_on(service):
+    """The variables that a container gets only if the environment has them."""
+    texts = SERVICES[service].get("environment", {})
+    return {name for name, text in texts.items() if text is None}
 
 
 def filled():
@@ -46,7 +68,8 @@ def environment_of(service, environ):
             NEEDED.sub(lambda found: environ[found[1]], text),
         )
         for name, text in texts.items()
-    }
+        if text is not None
+    } | {name: environ[name] for name in passed_on(service) & environ.keys()}
 
 
 def test_every_process_of_the_service_has_a_container_that_runs_its_command():
@@ -68,7 +91,7 @@ def test_a_container_has_the_settings_it_needs_and_no_others_login(service):
     settings, problems = read_settings(environ, logins=LOGINS[service])
     assert problems == ()
     assert settings.is_production
-    assert environ.keys() <= {variable.name for variable in VARIABLES}
+    assert environ.keys() <= {variable.name for variable in VARIABLES} | OF_OTHERS
     if service != "migrate":
         others = {name for login, name in LOGIN_VARIABLES.items() if login not in LOGINS[service]}
         assert not others & environ.keys()
@@ -90,7 +113,58 @@ def test_the_example_names_exactly_the_variables_that_compose_asks_for():
 
     given = example()
     assert asked <= given.keys()
-    assert given.keys() <= asked | {name for name, _ in OPTIONAL.findall(text)}
+    may_ask = {name for name, _ in OPTIONAL.findall(text)}
+    assert given.keys() <= asked | may_ask
+    passed = {name for service in LOGINS for name in passed_on(service)}
+    assert offered().keys() == passed | may_ask - given.keys()
+
+
+def test_every_setting_is_given_by_compose_or_not_for_containers():
+    given = {name for service in LOGINS for name in SERVICES[service]["environment"]}
+
+    assert {one.name for one in VARIABLES} - given == NOT_SET.keys()
+    assert given - {one.name for one in VARIABLES} - OF_OTHERS == {
+        name for name in offered() if name.startswith("AWS_")
+    }
+
+
+@pytest.mark.parametrize("service", LOGINS)
+def test_a_container_takes_what_the_example_offers_as_it_stands_there(service):
+    said = {name: text for name, text in offered().items() if text}
+    whole = {name: secrets.token_urlsafe(24) for name, text in offered().items() if not text}
+    whole["AWS_ALLOW_HTTP"] = "false"
+
+    settings, problems = read_settings(
+        environment_of(service, {**filled(), **said, **whole}), logins=LOGINS[service]
+    )
+    assert problems == ()
+    assert settings.objects_url == "s3://bucket/prefix"
+    plain, _ = read_settings(environment_of(service, filled()), logins=LOGINS[service])
+    defaults = {one.name: getattr(plain, one.field) for one in VARIABLES}
+    for one in VARIABLES:
+        if one.name in said and not one.name.startswith("ZENOPS_OIDC_"):
+            assert getattr(settings, one.field) == defaults[one.name], one.name
+
+
+@pytest.mark.parametrize("service", LOGINS)
+def test_whoever_knows_a_provider_or_a_bucket_can_reach_it_and_nobody_else_leaves(service):
+    keys = {name for name in passed_on(service) if re.search(r"SECRET|ACCESS_KEY", name)}
+
+    assert bool(keys) == ("out" in SERVICES[service]["networks"])
+    assert bool(keys) == (service in {"web", "worker", "scheduler"})
+    assert ("ZENOPS_OIDC_CLIENT_SECRET" in keys) == (service == "web")
+
+
+def test_what_is_built_on_the_way_lies_on_a_disk_and_not_in_memory():
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for service in LOGINS:
+        entry = SERVICES[service]
+        scratch = entry["environment"]["TMPDIR"]
+        assert f"scratch:{scratch}" in entry["volumes"]
+        assert not any(text.startswith(scratch) for text in entry["tmpfs"])
+        # An empty volume gets the owner that the folder has in the image.
+        assert re.search(rf"install -d -o zenops .*{scratch}\b", image.replace("\\\n", " "))
+    assert "scratch" in COMPOSE["volumes"]
 
 
 def test_only_the_proxy_is_reached_from_outside():
@@ -100,6 +174,7 @@ def test_only_the_proxy_is_reached_from_outside():
         "web",
     }
     assert COMPOSE["networks"]["back"] == {"internal": True}
+    assert COMPOSE["networks"]["out"] == {}
 
 
 def test_servers_keep_their_data_and_the_queue_drops_nothing():

@@ -22,7 +22,7 @@ from service.jobs.outgoing import mark_due
 from service.jobs.running import perform, run_pending, take_lease
 from service.objects.storage import exists, put_new
 from service.packs import failing, making
-from service.packs.sweeping import sweep
+from service.packs.sweeping import FOLDER_PREFIXES, sweep
 from tests.service.packs.specimen import enter, force_ready, make_ready, read_specimen, take_back
 
 BARE = "P04-below-five-crore"
@@ -389,19 +389,24 @@ def test_the_sweep_takes_old_objects_that_no_pack_names_and_no_others(
         put_new(objects, key, b"bytes")
     for key in (named, orphan, under_way):
         _age(objects.folder / key)  # type: ignore[operator]
-    left = Path(tempfile.mkdtemp(prefix=making.FOLDER_PREFIX))
-    _age(left)
+    left = [Path(tempfile.mkdtemp(prefix=prefix)) for prefix in FOLDER_PREFIXES]
+    for folder_left in left:
+        (folder_left / "half.zip").write_bytes(b"half")
+        _age(folder_left)
+    in_use = Path(tempfile.mkdtemp(prefix="zenops-export-"))
     removed, folders = sweep(jobs_service)
 
-    assert (removed, folders >= 1) == (1, True)
+    assert (removed, folders >= len(left)) == (1, True)
     assert {key: exists(objects, key) for key in (named, orphan, young, under_way)} == {
         named: True,
         orphan: False,
         young: True,
         under_way: True,
     }
-    assert not left.exists()
+    assert not any(one.exists() for one in left)
     sweep(jobs_service, older_than=timedelta(0))
+    assert in_use.exists()
+    in_use.rmdir()
     assert [exists(objects, key) for key in (named, young, under_way)] == [True, False, True]
 
 

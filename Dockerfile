@@ -25,5 +25,9 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . && \
     install -d -o zenops -g zenops /var/lib/zenops /var/lib/zenops/objects \
       /var/lib/zenops/scratch
 USER zenops
+# Last, so that a new commit does not build the image anew. What is not said is not known.
+ARG GIT_SHA=
+ARG BUILD_TIME=
+ENV ZENOPS_GIT_SHA=$GIT_SHA ZENOPS_BUILD_TIME=$BUILD_TIME
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["zenops-service"]

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -70,6 +71,8 @@ class Settings:
     razorpay_key_secret: str = field(repr=False)
     razorpay_webhook_secrets: tuple[str, ...] = field(repr=False)
     provider_seconds: int
+    git_sha: str
+    built_at: datetime | None
 
     @property
     def is_production(self) -> bool:
@@ -348,6 +351,24 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _commit(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9a-f]{7,64}", text):
+        raise ValueError("must be a commit's name: 7 to 64 hexadecimal digits")
+    return text
+
+
+def _instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None:
+        raise ValueError("must be an instant with its offset: 2026-03-01T10:15:00Z")
+    return read.astimezone(UTC)
+
+
 LOGIN_VARIABLES: Mapping[Login, str] = {
     "api": "DATABASE_URL",
     "jobs": "JOBS_DATABASE_URL",
@@ -573,6 +594,20 @@ VARIABLES = (
         _whole(1, 50),
         "15",
         "how long a payment provider may take to answer; then it is unknown what it did",
+    ),
+    Variable(
+        "ZENOPS_GIT_SHA",
+        "git_sha",
+        _commit,
+        "",
+        "the commit that was built; an image knows it, and `/v1/meta` tells it",
+    ),
+    Variable(
+        "ZENOPS_BUILD_TIME",
+        "built_at",
+        _instant,
+        "",
+        "when it was built, such as `2026-03-01T10:15:00Z`; likewise",
     ),
 )
 FIELD_OF: Mapping[str, str] = {variable.name: variable.field for variable in VARIABLES}

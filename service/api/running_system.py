@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -57,20 +58,35 @@ def ready() -> Response:
     return answer(Readiness(ready=works, **found), 200 if works else 503)
 
 
-@api.get("/meta", summary="Which system answers here")
+class Identity(BaseModel):
+    """Which system answers; what an image was not told of its making is null."""
+
+    app: str
+    service: str
+    env: str
+    version: str
+    git_sha: str | None
+    build_time: datetime | None
+    schema_revision: str
+    python: str
+
+
+@api.get("/meta", summary="Which system answers here", responses={200: Identity})
 @public
 def meta() -> Response:
     """The identity of the running system, for probes that must not talk to another one."""
-    service = the_service()
+    settings = the_service().settings
     return answer(
-        {
-            "app": "zenops",
-            "version": metadata.version("zenops"),
-            "schema_revision": latest_revision(),
-            "env": service.settings.mode,
-            "service": "api",
-            "python": platform.python_version(),
-        }
+        Identity(
+            app="zenops",
+            service="api",
+            env=settings.mode,
+            version=metadata.version("zenops"),
+            git_sha=settings.git_sha or None,
+            build_time=settings.built_at,
+            schema_revision=latest_revision(),
+            python=platform.python_version(),
+        )
     )
 
 

@@ -27,6 +27,8 @@ NOT_SET = {
     "ZENOPS_STATE_FOLDER": "only `serve` has one",
     "ZENOPS_WORKERS": "only `serve` starts them; here there are replicas",
 }
+#: What an image knows of itself.
+OF_THE_IMAGE = {"ZENOPS_GIT_SHA", "ZENOPS_BUILD_TIME"}
 #: What is no setting of ours: of a bucket's client, and of Python.
 OF_OTHERS = {"TMPDIR"}
 OPTIONAL = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -113,7 +115,8 @@ def test_the_example_names_exactly_the_variables_that_compose_asks_for():
 
     given = example()
     assert asked <= given.keys()
-    may_ask = {name for name, _ in OPTIONAL.findall(text)}
+    # Whoever builds says these, and not the environment that stays.
+    may_ask = {name for name, _ in OPTIONAL.findall(text)} - SERVICES["web"]["build"]["args"].keys()
     assert given.keys() <= asked | may_ask
     passed = {name for service in LOGINS for name in passed_on(service)}
     assert offered().keys() == passed | may_ask - given.keys()
@@ -122,7 +125,7 @@ def test_the_example_names_exactly_the_variables_that_compose_asks_for():
 def test_every_setting_is_given_by_compose_or_not_for_containers():
     given = {name for service in LOGINS for name in SERVICES[service]["environment"]}
 
-    assert {one.name for one in VARIABLES} - given == NOT_SET.keys()
+    assert {one.name for one in VARIABLES} - given == NOT_SET.keys() | OF_THE_IMAGE
     assert given - {one.name for one in VARIABLES} - OF_OTHERS == {
         name for name in offered() if name.startswith("AWS_")
     }
@@ -196,6 +199,20 @@ def test_the_proxy_lets_the_largest_file_through():
         int(entry.default) for entry in VARIABLES if entry.name == "ZENOPS_EVIDENCE_MAX_BYTES"
     )
     assert allowed > largest
+
+
+def test_the_image_is_told_of_its_commit_and_knows_it_afterwards():
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    last = text[text.rindex("\nFROM ") :]
+    arguments = SERVICES["web"]["build"]["args"]
+    known = dict(re.findall(r"(ZENOPS_\w+)=\$(\w+)", last))
+
+    assert known.keys() == OF_THE_IMAGE
+    assert set(known.values()) == arguments.keys()
+    for name in known.values():
+        # Without a value it stays unknown, and nothing is made up.
+        assert f"\nARG {name}=\n" in last
+        assert arguments[name] == f"${{{name}:-}}"
 
 
 def test_what_the_image_copies_is_there():

@@ -3,6 +3,7 @@
 import re
 import secrets
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,10 @@ def test_a_process_needs_only_the_logins_it_uses():
         ("ZENOPS_PDF", "maybe", "must be one of auto, on, off"),
         ("ZENOPS_LOG_FORMAT", "xml", "must be one of console, json, nothing"),
         ("ZENOPS_OIDC_ISSUER", "http://login.valuers.in", "must begin with https:"),
+        ("ZENOPS_GIT_SHA", "a1b2c3", "must be a commit's name"),
+        ("ZENOPS_GIT_SHA", "release-1", "must be a commit's name"),
+        ("ZENOPS_BUILD_TIME", "yesterday", "must be an instant with its offset"),
+        ("ZENOPS_BUILD_TIME", "2026-02-28T09:30:00", "must be an instant with its offset"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_should_be_and_not_repeated(name, text, why):
@@ -131,6 +136,14 @@ def test_a_wrong_value_is_named_with_what_it_should_be_and_not_repeated(name, te
         ("ZENOPS_STATE_FOLDER", "/srv/zenops", "state_folder", Path("/srv/zenops")),
         ("ZENOPS_LOG_FORMAT", "json", "log_format", "json"),
         ("ZENOPS_DEBUG", "on", "debug", True),
+        ("ZENOPS_GIT_SHA", "a1b2c3d", "git_sha", "a1b2c3d"),
+        ("ZENOPS_BUILD_TIME", "", "built_at", None),
+        (
+            "ZENOPS_BUILD_TIME",
+            "2026-03-01T15:45:00+05:30",
+            "built_at",
+            datetime(2026, 3, 1, 10, 15, tzinfo=UTC),
+        ),
     ],
 )
 def test_a_right_value_is_read(name, text, field, value):

@@ -55,7 +55,7 @@ chaos: CAMPAIGN ?= full
 chaos: $(READY) ## processes and servers killed again and again: several hours, most of them for the ledger; hours with CAMPAIGN=long
 	ZENOPS_CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m pytest -q -m campaign tests/chaos tests/service
 
-mutate: $(READY) ## break the money code on purpose and see who notices; an hour or two
+mutate: $(READY) ## break the money code on purpose and see who notices; two or three hours
 	$(BIN)/python scripts/mutate.py
 
 test-browser: $(READY) web-assets ## the pages in Chromium, on a whole running service; needs chromium

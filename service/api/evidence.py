@@ -226,8 +226,15 @@ def change_document(path: DocumentPath, body: DocumentChange) -> Response:
     """A key that is left out changes nothing; null clears."""
     now = current()
     document_id = path_id(path.document_id)
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-    documents.describe(now.connection, now.actor, document_id, changes, wanted_version(request))
+    changes = {name: getattr(body, name) for name in body.model_fields_set - {"reason"}}
+    documents.describe(
+        now.connection,
+        now.actor,
+        document_id,
+        changes,
+        wanted_version(request),
+        reason=body.reason,
+    )
     return _document(document_id)
 
 

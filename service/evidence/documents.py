@@ -90,6 +90,7 @@ def describe(
     changes: Mapping[str, Any],
     wanted_version: int | None = None,
     *,
+    reason: str | None = None,
     apart_from: UUID | None = None,
 ) -> None:
     """Change what is said of a document; a name that is not among the changes stays as it is.
@@ -100,11 +101,13 @@ def describe(
         document_id: the document.
         changes: what is said from now on, by the names of `records.DESCRIPTION`.
         wanted_version: the version that the caller knows; None if it does not mind.
+        reason: why; needed where a document is guarded no longer.
         apart_from: a work order that the caller looks at again itself.
 
     Raises:
-        ServiceError: 404; 409 if it is evidence of a work order that cannot be changed; 412 if
-            somebody else was faster; 422 if a document would be without sensitivity.
+        ServiceError: 404; 403 if it would be guarded no longer and the actor may not decide that;
+            409 if it is evidence of a work order that cannot be changed; 412 if somebody else was
+            faster; 422 if a document would be without sensitivity, or without the reason.
     """
     seen = _known(connection, actor, document_id)
     if "sensitivity" in changes and changes["sensitivity"] is None:
@@ -126,7 +129,14 @@ def describe(
     if before == dict(changes):
         return
     values = {name: getattr(row, name) for name in records.DESCRIPTION} | dict(changes)
+    if values["sensitivity"] in GUARDED:
+        if values["sensitivity"] != row.sensitivity:
+            values["sensitivity_by"] = "said"
+    elif row.sensitivity in GUARDED:
+        _check_may_open_up(actor, reason)
+        values["sensitivity_by"] = "decided"
     records.describe_document(connection, actor.tenant_id, document_id, values)
+    guard_by_kind(connection, actor, document_id)
     recheck_linked(
         connection, actor, [order for order in orders if order.work_order_id != apart_from]
     )
@@ -136,9 +146,45 @@ def describe(
         "document:metadata:changed",
         subject=("document", document_id),
         work_order_id=values["work_order_id"],
+        reason=reason,
         before=_told(before),
         after=_told(changes),
     )
+
+
+def guard_by_kind(connection: Connection, actor: Actor, document_id: UUID) -> None:
+    """Guard a document that is personal data by its kind, unless it was decided that it need not be."""
+    raised = records.guard_by_kind(connection, actor.tenant_id, document_id)
+    if raised is not None:
+        record(
+            connection,
+            actor,
+            "document:sensitivity:raised",
+            subject=("document", document_id),
+            work_order_id=raised.work_order_id,
+            reason="Papers of this kind are personal data.",
+            before={"sensitivity": raised.before},
+            after={"sensitivity": "pii"},
+        )
+
+
+def _check_may_open_up(actor: Actor, reason: str | None) -> None:
+    if not actor.may("evidence.sensitive"):
+        raise forbidden(
+            "DOCUMENT_GUARDED",
+            "You may not open this document to others",
+            "That a guarded document is guarded no longer is decided by those who have the"
+            " capability evidence.sensitive.",
+            capability="evidence.sensitive",
+        )
+    if reason is None:
+        raise ServiceError(
+            422,
+            "REASON_REQUIRED",
+            "A reason is needed",
+            "Say in `reason` why the document need not be guarded.",
+            fields=(FieldError("reason", "needed where a guard is lifted", "MISSING"),),
+        )
 
 
 def tag(

@@ -221,7 +221,7 @@ def _put(
             fields=(FieldError("reason", "needed where a position is changed", "MISSING"),),
         )
     values |= after
-    _check_document(connection, actor, order, number, said, values, old)
+    _check_document(connection, actor, order, number, said, values, old, reason)
     if old is None or before != after:
         records.write_item(
             connection,
@@ -246,6 +246,8 @@ def _put(
             before=None if old is None else before,
             after={"key": key, **after},
         )
+    if values["document_id"] is not None:
+        documents.guard_by_kind(connection, actor, values["document_id"])
 
 
 def _check_document(
@@ -256,6 +258,7 @@ def _check_document(
     said: Mapping[str, Any],
     values: Mapping[str, Any],
     old: Row[Any] | None,
+    reason: str | None,
 ) -> None:
     """See that an item's document is there, and write to it what the item says of it."""
     document_id = values["document_id"]
@@ -277,7 +280,12 @@ def _check_document(
         of_document["work_order_id"] = order.work_order_id
     if of_document:
         documents.describe(
-            connection, actor, document_id, of_document, apart_from=order.work_order_id
+            connection,
+            actor,
+            document_id,
+            of_document,
+            reason=reason,
+            apart_from=order.work_order_id,
         )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from service.evidence.guarding import GUARDED, PERSONAL_CLASSIFICATIONS, PERSONAL_DOC_TYPES
 from service.evidence.limits import limits
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 _INSERT_DOCUMENT = text(
     "insert into documents (tenant_id, document_id, work_order_id, status, filename, object_key,"
-    " media_type, size, sha256, classification, sensitivity, source, captured_at, taken_on_site,"
-    " remarks, tags, uploaded_by, created_at) values (:tenant, :document_id, :work_order_id,"
+    " media_type, size, sha256, classification, sensitivity, sensitivity_by, source, captured_at,"
+    " taken_on_site, remarks, tags, uploaded_by, created_at) values (:tenant, :document_id, :work_order_id,"
     " 'pending', :filename, :object_key, :media_type, :size, :sha256, :classification,"
-    " :sensitivity, :source, :captured_at, :taken_on_site, :remarks, cast(:tags as jsonb),"
+    " :sensitivity, :sensitivity_by, :source, :captured_at, :taken_on_site, :remarks, cast(:tags as jsonb),"
     " :uploaded_by, :now)"
 )
 _UPLOADED = text(
@@ -36,9 +37,21 @@ _DOCUMENT_LOCKED = text(
 )
 _DESCRIBED = text(
     "update documents set work_order_id = :work_order_id, classification = :classification,"
-    " sensitivity = :sensitivity, source = :source, captured_at = :captured_at,"
+    " sensitivity = :sensitivity, sensitivity_by = :sensitivity_by, source = :source,"
+    " captured_at = :captured_at,"
     " taken_on_site = :taken_on_site, remarks = :remarks, tags = cast(:tags as jsonb),"
     " version = version + 1 where tenant_id = :tenant and document_id = :document_id"
+)
+# Unless somebody with the right to it has decided otherwise.
+_GUARDED_BY_KIND = text(
+    "update documents d set sensitivity = 'pii', sensitivity_by = 'kind', version = d.version + 1"
+    " from documents old where old.tenant_id = d.tenant_id and old.document_id = d.document_id"
+    " and d.tenant_id = :tenant and d.document_id = :document_id"
+    " and d.sensitivity <> all(:guarded) and d.sensitivity_by <> 'decided'"
+    " and (d.classification = any(:classifications) or exists (select from evidence_items i"
+    "      where i.tenant_id = d.tenant_id and i.document_id = d.document_id"
+    "      and i.removed_at is null and i.doc_type = any(:doc_types)))"
+    " returning d.work_order_id, old.sensitivity as before"
 )
 _ENDED = text(
     "update documents set status = 'deleted', ended_at = :now, end_reason = :reason,"
@@ -165,8 +178,8 @@ _ABANDONED = text(
 )
 #: What a document is described by, besides its file.
 DESCRIPTION = (
-    "work_order_id", "classification", "sensitivity", "source", "captured_at", "taken_on_site",
-    "remarks", "tags",
+    "work_order_id", "classification", "sensitivity", "sensitivity_by", "source", "captured_at",
+    "taken_on_site", "remarks", "tags",
 )  # fmt: skip
 #: What an evidence item says by itself; the rest is its document's.
 ITEM = (
@@ -208,6 +221,20 @@ def describe_document(
             "document_id": document_id,
         },
     )
+
+
+def guard_by_kind(connection: Connection, tenant_id: UUID, document_id: UUID) -> Row[Any] | None:
+    """Guard a document that is personal data by its kind; `before`, or None if it needed nothing."""
+    return connection.execute(
+        _GUARDED_BY_KIND,
+        {
+            "tenant": tenant_id,
+            "document_id": document_id,
+            "guarded": sorted(GUARDED),
+            "classifications": sorted(PERSONAL_CLASSIFICATIONS),
+            "doc_types": sorted(PERSONAL_DOC_TYPES),
+        },
+    ).one_or_none()
 
 
 def end_document(

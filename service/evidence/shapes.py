@@ -129,7 +129,10 @@ class UploadForm(Described):
 
 
 class DocumentChange(Body):
-    """What is to be said of a document from now on: a key left out changes nothing, null clears."""
+    """What is to be said of a document from now on: a key left out changes nothing, null clears.
+
+    A reason is needed where a guarded document is to be guarded no longer.
+    """
 
     work_order_id: Id | None = None
     classification: Classification | None = None
@@ -138,6 +141,7 @@ class DocumentChange(Body):
     captured_at: Moment | None = None
     taken_on_site: bool | None = None
     remarks: Words | None = None
+    reason: Reason | None = None
 
 
 class NewTag(Body):

@@ -21,6 +21,7 @@ from service.errors import FieldError, ServiceError, conflict, not_found
 from service.evidence import records
 from service.evidence.examination import check_size, examine, refusal, too_large
 from service.evidence.file_names import clean_name
+from service.evidence.guarding import guarded_by_kind
 from service.evidence.limits import limits
 from service.evidence.linked_work import check_may_change, lock_linked, recheck_linked
 from service.evidence.signed_addresses import sign
@@ -315,6 +316,9 @@ def _write_pending(
     _check_room(connection, actor, said, size)
     # Tags are given later, all but the purpose.
     values: dict[str, Any] = said.model_dump(include=set(records.DESCRIPTION) - {"tags"})
+    values["sensitivity"], values["sensitivity_by"] = guarded_by_kind(
+        said.sensitivity, said.classification
+    )
     records.insert_document(
         connection,
         actor.tenant_id,

@@ -21,7 +21,7 @@ from service.actor import Actor
 from service.audit.events import record
 from service.audit.verifying import ERASED
 from service.database.connections import transaction
-from service.evidence.guarding import GUARDED
+from service.evidence.guarding import GUARDED, PERSONAL_CLASSIFICATIONS, PERSONAL_DOC_TYPES
 from service.identifiers import new_id
 from service.objects import storage
 from service.packs.purging import purge_bundles
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from service.bootstrap import Service
 
 log = structlog.get_logger("zenops.privacy")
-
-#: Papers that name people, whatever their sensitivity was said to be.
-_PAPERS = ("bank_kyc", "legal")
 
 #: An archive of everything is not left lying about.
 EXPORT_KEPT = timedelta(days=7)
@@ -55,7 +52,10 @@ _DUE = text(
     " join firm_settings f on f.tenant_id = d.tenant_id"
     " where d.tenant_id = :tenant and d.status in ('uploaded', 'deleted')"
     " and (cast(:document as uuid) is null or d.document_id = :document)"
-    " and (d.sensitivity = any(:guarded) or d.classification = any(:papers))"
+    # Papers that name people go, whatever their sensitivity was said to be.
+    " and (d.sensitivity = any(:guarded) or d.classification = any(:classifications)"
+    "      or exists (select from evidence_items i where i.tenant_id = d.tenant_id"
+    "                 and i.document_id = d.document_id and i.doc_type = any(:doc_types)))"
     " and d.document_id is distinct from f.logo_document_id"
     " and not exists (select from valuers v where v.tenant_id = d.tenant_id"
     "                 and v.signature_document_id = d.document_id)"
@@ -155,7 +155,8 @@ def _find(
         "document": document_id,
         "now": at,
         "guarded": sorted(GUARDED),
-        "papers": list(_PAPERS),
+        "classifications": sorted(PERSONAL_CLASSIFICATIONS),
+        "doc_types": sorted(PERSONAL_DOC_TYPES),
     }
     return list(connection.execute(_DUE, values))
 

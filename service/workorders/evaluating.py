@@ -167,7 +167,8 @@ _BESIDE = text(
     "'evidence', (select json_agg(to_json(p) order by p.created_at, p.evidence_item_id) from ("
     "  select e.key, e.evidence_item_id, e.document_id, e.evidence_type, e.doc_type, e.tags,"
     "  e.label, e.annexure_order, e.located_at, e.created_at, d.status, d.filename, d.object_key,"
-    "  d.facts, d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site"
+    "  d.facts, d.classification, d.sensitivity, d.sensitivity_by, d.source, d.captured_at,"
+    "  d.taken_on_site"
     "  from evidence_items e left join documents d"
     "  on d.tenant_id = e.tenant_id and d.document_id = e.document_id"
     "  where e.tenant_id = :tenant and e.work_order_id = :id and e.removed_at is null) p),"
@@ -314,7 +315,10 @@ def _evidence(row: Mapping[str, Any]) -> Evidence:
         if row["located_at"] is None
         else Coordinates.model_validate(read_json(row["located_at"], "located_at").value),
         classification=row["classification"],
-        sensitivity=None if row["sensitivity"] == _USUAL_SENSITIVITY else row["sensitivity"],
+        # What follows from its kind, the kind says.
+        sensitivity=None
+        if row["sensitivity"] == _USUAL_SENSITIVITY or row["sensitivity_by"] == "kind"
+        else row["sensitivity"],
         source=row["source"],
         annexure_order=row["annexure_order"],
         facts=facts_of(row["facts"]) if status == "uploaded" else None,

@@ -274,6 +274,21 @@ def test_what_holds_personal_data_goes_and_the_rest_stays(
     assert papers.is_stored(document) is not goes
 
 
+@pytest.mark.parametrize(
+    ("doc_type", "goes"),
+    [("SALE_DEED", True), ("ID_PROOF", True), ("PLAN", False), (None, False)],
+)
+def test_a_paper_that_nobody_described_goes_by_the_evidence_that_it_was(
+    jobs_service: Any, papers: Papers, doc_type: str | None, goes: bool
+) -> None:
+    """Even where it was decided that everybody may open it."""
+    order = papers.work_order()
+    document = papers.document(order, sensitivity="internal", sensitivity_by="decided")
+    papers.evidence(order, document, doc_type=doc_type)
+
+    assert (purged(jobs_service, papers) == {document}) is goes
+
+
 @pytest.mark.parametrize("more", [{}, {"removed_at": AT, "removal_reason": "not its paper"}])
 def test_a_paper_that_an_open_work_order_uses_or_used_too_stays(
     jobs_service: Any, papers: Papers, more: Any

@@ -260,6 +260,20 @@ def test_a_guarded_picture_has_no_thumbnail_and_opens_for_few(app, firm, browser
     )
 
 
+def test_a_deed_put_in_by_the_checklist_is_guarded_though_nobody_said_so(browser):
+    work_order = browser.create(title="A deed", bank_type="SBI", bank_name="State Bank of India")
+    html = browser.get(work_order).get_data(as_text=True)
+    line = re.search(r'<option value="([a-z_]*deed[a-z_]*)"', html)[1]
+    assert upload(browser, work_order, shows=line).get_json()["taken"] == 1
+
+    html = browser.get(work_order).get_data(as_text=True)
+    file = re.search(r'href="([^"]+/file)"', html)[1]
+    assert "/thumbnail" not in html
+    assert browser.get(file.replace("/file", "/thumbnail")).status_code == 404
+    assert browser.get(file).status_code == 200
+    assert "opened a guarded file" in browser.get(work_order).get_data(as_text=True)
+
+
 def test_a_copy_of_a_guarded_file_is_named_to_those_alone_who_may_open_it(
     app, firm, browser, make_user
 ):

@@ -14,7 +14,6 @@ from service.api.answers import answer
 from service.api.request_life import current
 from service.api.requests import path_id
 from service.errors import cursor_invalid, invalid, not_found
-from service.objects.storage import stream
 from service.packs import downloading, failing, records, sign_off, starting, state
 from service.packs.artifact_forms import FORMS
 from service.packs.shapes import (
@@ -68,7 +67,10 @@ def create_pack(path: WorkOrderPath) -> Response:
     pack = starting.start_pack(now.connection, now.actor, order, None)
     is_same = earlier is not None and earlier.pack_id == pack.pack_id
     shown = state.pack_state(now.connection, now.actor, order)
-    return answer(NewPackAnswer(**dict(shown), idempotent=is_same), status=200 if is_same else 201)
+    made = NewPackAnswer(
+        **dict(shown), idempotent=is_same, queue_enqueued=not is_same, pack_link=shown
+    )
+    return answer(made, status=200 if is_same else 201)
 
 
 @api.get(
@@ -110,28 +112,32 @@ def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
 def download(path: ArtifactPath) -> Response:
     """The bytes as they were made, also of a version that was replaced since.
 
-    Before its release a report is read by those alone who sign it, and the bundle by those who make
-    reports; that is written down as a review. The ETag is their sha256, the header Zenops-Bundle-Digest the digest that valuers sign.
+    Before its release a report is read by those alone who sign it, as a copy with a mark on every page
+    (header `Zenops-Review-Copy: 1`), and the bundle by those who make
+    reports; that is written down as a review. The ETag is the sha256 of what is sent, the header Zenops-Bundle-Digest the digest that valuers sign.
     """
     now = current()
     pack = _pack(_order(path), path)
     opened = downloading.artifact_for(now.connection, now.actor, pack, path.kind)
     artifact = opened.artifact
-    sha256 = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
+    sent = downloading.sent(now.service.objects, pack, opened)
+    sha256 = base64.b64encode(bytes.fromhex(sent.sha256)).decode()
     headers = {
-        "ETag": f'"{artifact.sha256}"',
+        "ETag": f'"{sent.sha256}"',
         "Digest": f"sha-256={sha256}",
         "Repr-Digest": f"sha-256=:{sha256}:",
         "Zenops-Bundle-Digest": pack.bundle_digest,
         "Content-Disposition": f'attachment; filename="{artifact.filename}"',
-        "Content-Length": str(artifact.size),
+        "Content-Length": str(sent.size),
         "Accept-Ranges": "none",
     }
-    if request.if_none_match.contains(artifact.sha256):
+    if opened.is_marked:
+        headers["Zenops-Review-Copy"] = "1"
+    if request.if_none_match.contains(sent.sha256):
         return Response(status=304, headers={"ETag": headers["ETag"]})
     if request.method == "HEAD":
         return Response(headers=headers, content_type=artifact.media_type)
-    chunks = stream(now.service.objects, artifact.object_key)
+    chunks = sent.chunks(now.service.objects)
     downloading.note(now.connection, now.actor, pack, opened)
     return Response(chunks, headers=headers, content_type=artifact.media_type)
 

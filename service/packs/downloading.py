@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,15 +11,20 @@ from sqlalchemy import text
 
 from service.audit.events import record
 from service.errors import ServiceError, forbidden, not_found
+from service.objects.storage import get_bytes, stream
 from service.packs import records
+from service.packs.review_copies import mark_line, marked_docx, marked_pdf
 from service.release.records import deliverable_of_pack
 from service.release.telling import gate_status
 from service.workorders.records import find, find_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from service.actor import Actor
+    from service.objects.storage import Objects
     from service.packs.records import Artifact, Pack
     from service.release.records import Deliverable
 
@@ -30,12 +36,35 @@ class Opened:
     artifact: Artifact
     is_review: bool
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is given as a marked copy; a bundle is data, and stays as it is."""
+        return self.is_review and self.artifact.kind != "bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes out for a file: the stored bytes (copy is None), or a marked copy of them."""
+
+    object_key: str
+    sha256: str
+    size: int
+    copy: bytes | None
+
+    def chunks(self, objects: Objects) -> Iterator[bytes]:
+        """The bytes themselves."""
+        return stream(objects, self.object_key) if self.copy is None else iter((self.copy,))
+
+
+# A report is held in memory while it is marked.
+_MOST_TO_MARK = 128 << 20
+
 
 def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) -> Opened:
     """A file of a pack that the actor, who holds deliverables.download, may have.
 
-    What is released is theirs. Before that the report is opened by whoever must read it to sign,
-    and the bundle, which is data to be checked, by whoever has packs made. A report that was
+    What is released is theirs. Before that a marked copy of the report is opened by whoever must
+    read it to sign, and the bundle, which is data to be checked, by whoever has packs made. A report that was
     withdrawn is nobody's any more; its bundle stays with those.
 
     Raises:
@@ -75,6 +104,21 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
     return Opened(found, is_review=released is None or is_withdrawn)
 
 
+def sent(objects: Objects, pack: Pack, opened: Opened) -> Sent:
+    """What is sent of a file that somebody may have: its sha256 and size are those of these bytes.
+
+    Raises:
+        ServiceError: OBJECT_MISSING or OBJECT_STORAGE_UNAVAILABLE; OBJECT_TOO_LARGE to be marked.
+    """
+    artifact = opened.artifact
+    if not opened.is_marked:
+        return Sent(artifact.object_key, artifact.sha256, artifact.size, None)
+    mark = marked_docx if artifact.kind == "docx" else marked_pdf
+    stored = get_bytes(objects, artifact.object_key, most=_MOST_TO_MARK)
+    copy = mark(stored, mark_line(pack.version, pack.bundle_digest))
+    return Sent(artifact.object_key, hashlib.sha256(copy).hexdigest(), len(copy), copy)
+
+
 def may_review(actor: Actor, kind: str) -> bool:
     """Whether somebody may have a file of a report that is not released."""
     return actor.may("repogen.factory" if kind == "bundle" else "repogen.sign")
@@ -92,15 +136,16 @@ def withdrawn(deliverable: Deliverable) -> ServiceError:
 
 
 def note(connection: Connection, actor: Actor, pack: Pack, opened: Opened) -> None:
-    """Write down that the actor has got a file."""
+    """Write down that the actor has got a file; the sha256 is that of the stored one."""
     artifact = opened.artifact
+    after = {"kind": artifact.kind, "version": pack.version, "sha256": artifact.sha256}
     record(
         connection,
         actor,
         f"pack:artifact:{'reviewed' if opened.is_review else 'downloaded'}",
         subject=("pack", pack.pack_id),
         work_order_id=pack.work_order_id,
-        after={"kind": artifact.kind, "version": pack.version, "sha256": artifact.sha256},
+        after=after | ({"marked": True} if opened.is_marked else {}),
     )
 
 

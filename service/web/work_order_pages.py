@@ -286,14 +286,17 @@ def download(work_order_id: str, version: int, kind: str) -> Response:
         raise not_found()
     opened = downloading.artifact_for(now.connection, now.actor, pack, kind)
     artifact = opened.artifact
-    chunks = storage.stream(now.service.objects, artifact.object_key)
+    sent = downloading.sent(now.service.objects, pack, opened)
+    chunks = sent.chunks(now.service.objects)
     downloading.note(now.connection, now.actor, pack, opened)
     headers = {
         "Content-Disposition": disposition(artifact.filename),
-        "Content-Length": str(artifact.size),
+        "Content-Length": str(sent.size),
         "Zenops-Bundle-Digest": pack.bundle_digest,
         "Cache-Control": "no-store",
     }
+    if opened.is_marked:
+        headers["Zenops-Review-Copy"] = "1"
     return Response(chunks, headers=headers, content_type=artifact.media_type)
 
 

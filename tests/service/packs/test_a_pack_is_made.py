@@ -17,6 +17,7 @@ from factory.report.bundle_parts import read_parts
 from factory.report.proof import proof_of
 from factory.verification import verify_bundle
 from service.bootstrap import Service
+from service.objects.storage import get_bytes
 from tests.service.packs.specimen import case_folder, enter, make_ready, read_specimen
 
 
@@ -62,18 +63,23 @@ def test_the_bundle_is_the_one_that_zenops_build_gives(
 
 
 def test_the_report_is_the_one_that_zenops_render_gives_and_its_proof_holds(
-    desk: Any, made: UUID, built: Path, tmp_path: Path
+    service: Service, look: Any, made: UUID, built: Path, tmp_path: Path
 ) -> None:
-    answer = _download(desk, made, "docx")
+    ((key,),) = look(
+        "select object_key from pack_artifacts join packs using (pack_id)"
+        " where work_order_id = :id and kind = 'docx'",
+        id=made,
+    )
+    stored = get_bytes(service.objects, key)
     parts, problems = read_parts(built)
     assert parts is not None, problems
     printed, problems = render_report(built, tmp_path / "report.docx")
     assert printed is not None, problems
 
-    assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
-    proof = proof_of(parts, answer.data)
+    assert zipfile.ZipFile(io.BytesIO(stored)).testzip() is None
+    proof = proof_of(parts, stored)
     assert (proof.problems, proof.figures > 20) == ((), True)
-    assert answer.data == printed.path.read_bytes()
+    assert stored == printed.path.read_bytes()
 
 
 def test_a_download_says_what_it_is(desk: Any, made: UUID) -> None:

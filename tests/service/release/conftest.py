@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from docx import Document
+from reportlab.pdfgen.canvas import Canvas
 from sqlalchemy import text
 
 from service.billing import accounts, credits
@@ -147,7 +150,7 @@ def finish_pack(service: Service, look: Any, order: Order, *, proven: bool = Tru
         pack=pack,
     )
     for kind in ("bundle", "docx", "pdf") if proven else ("bundle",):
-        content = f"the {kind} of {pack}".encode()
+        content = _content(kind, f"the {kind} of {pack}")
         operation = new_id()
         key = f"{order.user.tenant_id}/packs/{pack}/{operation}.{kind}"
         stored = put_new(service.objects, key, content)
@@ -178,6 +181,20 @@ def finish_pack(service: Service, look: Any, order: Order, *, proven: bool = Tru
             operation=operation,
             now=now(),
         )
+
+
+def _content(kind: str, words: str) -> bytes:
+    """A file of the kind that says a few words; what is read before its release is marked."""
+    written = io.BytesIO()
+    if kind == "docx":
+        document = Document()
+        document.add_paragraph(words)
+        document.save(written)
+    elif kind == "pdf":
+        canvas = Canvas(written, invariant=True)
+        canvas.drawString(72, 700, words)
+        canvas.save()
+    return written.getvalue() or words.encode()
 
 
 def sign_pack(look: Any, order: Order) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from service.clock import now
 from service.evidence import signed_addresses
 from service.evidence.limits import limits
+from service.objects.storage import get_bytes
 from service.privacy.firm_archive import write_archive
 from tests.service.conftest import Firm
 from tests.service.release.conftest import Order, finish_pack, refused, sign_pack
@@ -107,6 +109,39 @@ def test_before_its_release_a_report_is_opened_by_its_signers_alone(
     assert actions_of(look, order) == ["pack:artifact:reviewed", "pack:artifact:reviewed"]
 
 
+def test_before_its_release_a_report_is_a_marked_copy_and_after_it_the_bytes_that_were_stored(
+    service: Any, make_order: Any, colleague: Any, look: Any
+) -> None:
+    order = make_order()
+    valuer = colleague("valuer")
+    stored = {
+        kind: (get_bytes(service.objects, key), sha256)
+        for kind, key, sha256 in look(
+            "select kind, object_key, a.sha256 from pack_artifacts a join packs using (pack_id)"
+            " where work_order_id = :id and kind <> 'bundle'",
+            id=order.id,
+        )
+    }
+    before = {kind: artifact(valuer, order, kind) for kind in stored}
+    let_out(order)
+    page = f"/desk/work-orders/{order.id}/packs/1"
+
+    assert set(stored) == {"docx", "pdf"}
+    for kind, (content, sha256) in stored.items():
+        copy = before[kind]
+        tag = {"If-None-Match": copy.headers["ETag"]}
+        after = valuer.get(f"{order.path}/packs/1/artifacts/{kind}", headers=tag)
+        assert copy.headers["Zenops-Review-Copy"] == "1"
+        assert copy.headers["ETag"] == f'"{hashlib.sha256(copy.data).hexdigest()}"'
+        assert copy.headers["Content-Length"] == str(len(copy.data))
+        assert copy.data != content
+        # Who holds the marked copy is not told that nothing has changed.
+        assert (after.status_code, after.data) == (200, content)
+        assert after.headers["ETag"] == f'"{sha256}"'
+        assert "Zenops-Review-Copy" not in after.headers
+        assert order.desk.get(f"{page}/{kind}").data == content
+
+
 def test_what_a_signed_report_waits_for_is_what_the_gate_waits_for(
     make_order: Any, colleague: Any, open_credit: Any, hold: Any
 ) -> None:
@@ -137,7 +172,7 @@ def test_after_its_release_whoever_downloads_reports_gets_it_by_a_link_without_a
 
     assert made.status_code == 201
     assert set(by_kind) == {"bundle", "docx", "pdf"}
-    assert (got.status_code, got.data[:8]) == (200, b"the docx")
+    assert (got.status_code, got.data[:2]) == (200, b"PK")
     assert got.headers["Zenops-Deliverable-State"] == "released"
     assert "Zenops-Replaced-By" not in got.headers
     assert got.headers["ETag"] == f'"{by_kind["docx"]["sha256"]}"'

@@ -142,7 +142,7 @@ def test_weakness_30_what_is_released_is_really_delivered(
     let_out(order)
     url = links(asked, order).get_json()["links"][0]["url"]
 
-    assert client.get(url[url.index("/v1/") :]).data.startswith(b"the docx")
+    assert client.get(url[url.index("/v1/") :]).data.startswith(b"PK")
     assert order.desk.post(f"{order.path}/status", json={"status": "CLOSED"}).status_code == 200
 
 

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pikepdf
 import pytest
 
 from factory.rendering.pdf import write_pdf
 from service.bootstrap import Service
 from service.identifiers import new_id
 from service.jobs.running import run_pending
+from service.objects.storage import get_bytes
 from service.packs import making
+from service.packs.review_copies import mark_line, marked_docx, marked_pdf
 from tests.service.packs.specimen import enter, force_ready, read_specimen
+from tests.service.packs.test_review_copies import LINE, hostile_docx
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +42,47 @@ def order(service: Service, owner: Any, desk: Any, owner_engine: Any) -> UUID:
 
 
 def test_a_pack_gets_the_pdf_of_its_report(
-    desk: Any, order: UUID, printing: Service, tmp_path: Path
+    desk: Any, order: UUID, printing: Service, tmp_path: Path, look: Any
 ) -> None:
     assert run_pending(printing) == 3
+    stored = {
+        kind: get_bytes(printing.objects, key)
+        for kind, key in look(
+            "select kind, object_key from pack_artifacts join packs using (pack_id)"
+            " where work_order_id = :id",
+            id=order,
+        )
+    }
     path = f"/v1/repogen/work-orders/{order}/packs/1/artifacts"
     answer = desk.get(f"{path}/pdf")
     docx = tmp_path / "report.docx"
-    docx.write_bytes(desk.get(f"{path}/docx").data)
+    docx.write_bytes(stored["docx"])
     assert not write_pdf(docx, tmp_path / "report.pdf")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pdf")
     assert answer.headers["Content-Disposition"].endswith('-v1.pdf"')
-    assert answer.data == (tmp_path / "report.pdf").read_bytes()
+    assert stored["pdf"] == (tmp_path / "report.pdf").read_bytes()
+    # It is not released: who signs it reads a marked copy.
+    line = mark_line(1, answer.headers["Zenops-Bundle-Digest"])
+    assert answer.data == marked_pdf(stored["pdf"], line) != stored["pdf"]
+    assert answer.headers["Zenops-Review-Copy"] == "1"
+
+
+def test_libreoffice_shows_the_mark_on_every_page_of_a_marked_document(tmp_path: Path) -> None:
+    (tmp_path / "copy.docx").write_bytes(marked_docx(hostile_docx(), LINE))
+    (tmp_path / "plain.docx").write_bytes(hostile_docx())
+    drawn = []
+    for name in ("copy", "plain"):
+        assert not write_pdf(tmp_path / f"{name}.docx", tmp_path / f"{name}.pdf")
+        with pikepdf.open(tmp_path / f"{name}.pdf") as document:
+            drawn.append([len(pikepdf.parse_content_stream(page)) for page in document.pages])
+    copy, plain = drawn
+
+    assert len(copy) == len(plain) >= 5
+    # Letters of a shape are drawn as curves: hundreds of strokes that a plain page has not. Blank
+    # pages, which an odd-page section leaves, have nothing at all.
+    for marked, bare in zip(copy, plain, strict=True):
+        assert marked > bare + 50 or bare == marked < 10
 
 
 def test_a_pdf_waits_for_another_one_of_the_machine(

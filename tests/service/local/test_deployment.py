@@ -3,6 +3,7 @@
 Containers are not started here: what is held is that the files say what the service reads.
 """
 
+import json
 import re
 import secrets
 
@@ -240,3 +241,11 @@ def test_what_the_image_copies_is_there():
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for name in line.split():
             assert (ROOT / name).exists(), name
+
+
+def test_what_the_scripts_of_the_pages_call_is_there():
+    scripts = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]
+    called = [word for text in scripts.values() for word in text.split() if word.endswith(".js")]
+
+    assert called
+    assert [name for name in called if not (ROOT / name).is_file()] == []

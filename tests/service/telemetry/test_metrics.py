@@ -14,6 +14,7 @@ from service.audit.sealing import seal
 from service.database.connections import transaction
 from service.jobs.outbox import enqueue
 from service.jobs.outgoing import mark_due
+from service.jobs.registry import KINDS, Kind
 from service.telemetry.metrics import GATHERED, KEPT_S, exposition, gather
 from tests.service.jobs.conftest import operator
 
@@ -65,6 +66,46 @@ def test_work_that_waits_and_work_that_was_sent_have_an_age(
     assert waiting["zenops_queue_lag_seconds",] == 0
     assert sent["zenops_operations", "system.probe", "sent"] == 1
     assert 20 <= sent["zenops_queue_lag_seconds",] < 40
+
+
+def fail(_job: Any) -> None:
+    """A job that cannot be done."""
+    raise RuntimeError("of no use")
+
+
+def test_the_attempts_of_jobs_are_counted_by_how_they_ended(
+    service: Any, make_firm: Any, owner_engine: Any, figures: Any, run_jobs: Any, monkeypatch: Any
+) -> None:
+    firm = make_firm()
+    monkeypatch.setitem(KINDS, "test.fails", Kind(f"{__name__}:fail", max_attempts=1))
+    outcomes = ("done", "failed", "lost", "fenced", "running")
+
+    def counted() -> dict[str, float]:
+        found = figures()
+        return {name: found.get(("zenops_job_attempts", name), 0) for name in outcomes}
+
+    # What another test has left is done first.
+    run_jobs()
+    before = counted()
+    with transaction(service.engine, role="zen_web", tenant_id=firm.tenant_id) as connection:
+        for kind, key in (("system.probe", "c"), ("system.probe", "d"), ("test.fails", "e")):
+            enqueue(connection, operator(firm), kind, key=key, subject_id=None)
+    run_jobs()
+    ended = counted()
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text("update operation_attempts set outcome = null where outcome = 'failed'")
+        )
+    reopened = counted()
+
+    assert {name: ended[name] - before[name] for name in outcomes} == {
+        "done": 2,
+        "failed": 1,
+        "lost": 0,
+        "fenced": 0,
+        "running": 0,
+    }
+    assert (reopened["failed"], reopened["running"]) == (0, ended["failed"])
 
 
 def test_what_is_in_no_chain_yet_is_counted_over_all_firms(

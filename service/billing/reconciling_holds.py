@@ -1,8 +1,9 @@
 """Compares holds with the work they are for, and ends those whose work has ended.
 
 What is delivered is consumed, what is not going to be is freed, and what is under way is left alone
-however long it takes. It is read in a role that sees the work: where that could not be seen, a
-delivered hold would look like an orphan and be given back.
+however long it takes: a work order's state says so, and of the older system's work what it has told.
+Time alone ends only a hold of whose work nothing is known. It is read in a role that sees the work:
+where that could not be seen, a delivered hold would look like an orphan and be given back.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Verdict = Literal[
     "delivered", "cancelled", "closed", "paid_otherwise", "overridden", "orphan", "timeout"
 ]
-#: A hold that was given no time of its own is nobody's after so long, if its work is not ours.
+#: A hold that was given no time of its own is nobody's after so long, if nothing was told of its work.
 TIMEOUT_MINUTES = 1440
 #: What ends by time alone: its work is nowhere, or nobody has said what became of it.
 _BY_TIME = frozenset({"orphan", "timeout"})
@@ -41,13 +42,25 @@ _PAGE = 200
 
 log = structlog.get_logger("zenops.billing")
 
+_ENDINGS = "('work_delivered', 'work_rejected', 'work_cancelled', 'commission_cancelled')"
+# Events of the older system about the work that a hold is for.
+_OF_ITS_WORK = (
+    "{0}.tenant_id = h.tenant_id and {0}.account_id = h.account_id and {0}.source_system = 'v1'"
+    " and {0}.payload ->> 'ref_type' = h.ref_type and {0}.payload ->> 'ref_id' = h.ref_id"
+)
 # What the older system has last told of a piece of its work, since the hold was made.
 _TOLD = (
-    "select u.event_type from usage_events u where u.tenant_id = h.tenant_id"
-    " and u.account_id = h.account_id and u.source_system = 'v1' and u.at >= h.created_at"
-    " and u.event_type in ('work_delivered', 'work_rejected', 'work_cancelled',"
-    " 'commission_cancelled') and u.payload ->> 'ref_type' = h.ref_type"
-    " and u.payload ->> 'ref_id' = h.ref_id order by u.at desc, u.usage_event_id desc limit 1"
+    f"select u.event_type from usage_events u where {_OF_ITS_WORK.format('u')}"  # noqa: S608 - words of our own
+    f" and u.at >= h.created_at and u.event_type in {_ENDINGS}"
+    " order by u.at desc, u.usage_event_id desc limit 1"
+)
+#: Whether the older system has told that it took up the work that a hold `h` is for, before the hold
+#: or after it, and not since then, nor since the hold, that the work ended.
+IS_ALIVE = (
+    f"exists (select from usage_events u where {_OF_ITS_WORK.format('u')}"  # noqa: S608 - words of our own
+    " and u.event_type = 'work_accepted' and not exists (select from usage_events e"
+    f" where {_OF_ITS_WORK.format('e')} and e.event_type in {_ENDINGS}"
+    " and e.at >= least(u.at, h.created_at)))"
 )
 _IS_OVER = (
     "coalesce(h.expires_at, h.created_at + make_interval(mins => :minutes))"
@@ -63,7 +76,8 @@ _JUDGED = (
     "  when w.status = 'CANCELLED' then 'cancelled' when w.status = 'CLOSED' then 'closed' end"
     " when h.work_order_id is null and h.ref_type <> 'work_order' and told.event_type is not null"
     "  then case told.event_type when 'work_delivered' then 'delivered' else 'cancelled' end"
-    f" when {_IS_OVER} then case when h.ref_type = 'work_order' then 'orphan' else 'timeout' end"
+    f" when {_IS_OVER} then case when h.ref_type = 'work_order' then 'orphan'"
+    f" when not {IS_ALIVE} then 'timeout' end"
     " end as verdict from credit_holds h"
     " left join work_orders w on w.tenant_id = h.tenant_id and w.work_order_id = h.work_order_id"
     " left join lateral (select result, hold_outcome, hold_id from releases where tenant_id = h.tenant_id"
@@ -133,7 +147,8 @@ class Wanted:
         tenant_id: only this firm's.
         account_id: only this account's.
         ref_type: only those of work of this kind.
-        timeout_minutes: what a hold without a time of its own is given, if its work is not ours.
+        timeout_minutes: what a hold without a time of its own is given, if nothing is known of its
+            work.
         cursor: the place after which it goes on.
         limit: how many at most.
     """

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from service.billing.journal import verify_journal
+from service.billing.reconciling_holds import IS_ALIVE
 from service.release.records import unexplained_releases
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ _ORPHANED = text(
     "  where o.tenant_id = h.tenant_id and o.work_order_id::text = h.ref_id)"
     # The hourly round has had its time.
     " else coalesce(h.expires_at, h.created_at + interval '1 day') < cast(:now as timestamptz)"
-    "  - interval '3 hours' end"
+    f"  - interval '3 hours' and not {IS_ALIVE} end"
 )
 _LAGGING = text(f"{_HOLDS} r.result is not null")
 _HOLD_ENDS = text(
@@ -475,8 +476,8 @@ DRIFTS: tuple[Drift, ...] = (
         "hold_orphaned",
         "credit_hold",
         "active holds and their work",
-        "Its work order is cancelled, closed without a release or not there, or its time is over:"
-        " credits are held for nothing.",
+        "Its work order is cancelled, closed without a release or not there, or its time is over and"
+        " the older system does not say that its work goes on: credits are held for nothing.",
         "Free it (POST /v1/control/credits/release), or consume it if the older system told that the"
         " work was delivered; the hourly round does either.",
         _ORPHANED,

@@ -279,10 +279,17 @@ def test_the_time_of_a_hold_is_its_own_and_without_one_the_sweeps(
 
 @pytest.mark.parametrize(
     ("told", "kind"),
-    [(None, "expire"), ("work_cancelled", "release"), ("work_delivered", "consume")],
+    [
+        (None, "expire"),
+        ("work_accepted", None),
+        # It says nothing about the work itself.
+        ("invoice_issued", "expire"),
+        ("work_cancelled", "release"),
+        ("work_delivered", "consume"),
+    ],
 )
-def test_a_hold_expires_only_if_nobody_has_told_what_became_of_its_work(
-    told: str | None, kind: str, client: OlderClient, service: Service,
+def test_a_hold_expires_only_if_nobody_has_told_anything_of_its_work(
+    told: str | None, kind: str | None, client: OlderClient, service: Service,
     new_account: NewAccount, owner_engine: Any,
 ) -> None:  # fmt: skip
     account, work = new_account(3), ("channel_request", "t")
@@ -297,7 +304,96 @@ def test_a_hold_expires_only_if_nobody_has_told_what_became_of_its_work(
             text("select kind from journal_entries where hold_id = :hold and kind <> 'reserve'"),
             {"hold": hold.hold_id},
         ).all()
-    assert ended == [kind]
+    assert ended == ([] if kind is None else [kind])
+
+
+def test_work_that_was_accepted_is_paid_for_however_long_it_takes(
+    client: OlderClient, service: Service, new_account: NewAccount, owner_engine: Any
+) -> None:
+    """Weaknesses 29, 40 and 63: the round had freed the hold, and delivery was 409 and unpaid."""
+    account = new_account(3)
+    named = {"external_key": account.external_key, "ref_type": "channel_request", "ref_id": "901"}
+    reserve = {"amount": 1, "timeout_minutes": 5, "idempotency_key": "channel_accept:901"}
+    code, told = client.call("POST", "credits/reserve", {**named, **reserve})
+    assert code == 200, told
+    event = {
+        "event_type": "work_accepted",
+        "external_account_key": account.external_key,
+        "idempotency_key": f"v1:work_accepted:901:0:{new_id()}",
+        "payload": {"ref_type": "channel_request", "ref_id": 901},
+    }
+    assert client.call("POST", "events", event)[1]["matched"] is True
+    _move(owner_engine, told["reservation"]["id"], "-40 days")
+
+    done = _reconcile(client, account, timeout_minutes=5)
+    consumed = client.call(
+        "POST", "credits/consume", {**named, "idempotency_key": "channel_delivered_consume:901"}
+    )
+
+    assert (done["scanned"], done["released"]) == (0, 0)
+    assert consumed[0] == 200, consumed
+    assert _counters(service, account) == (2, 0, 2)
+
+
+def _move(owner_engine: Any, hold_id: Any, by: str) -> None:
+    """As if the hold had been made, and were to end, at another time."""
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(
+                "update credit_holds set created_at = created_at + cast(:by as interval),"
+                " expires_at = expires_at + cast(:by as interval) where hold_id = :hold"
+            ),
+            {"by": by, "hold": hold_id},
+        )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # Accepting comes first, or reserving does: no difference.
+        (["work_accepted"], [], "active"),
+        ([], ["work_accepted"], "active"),
+        (["work_accepted"], ["work_delivered"], "consumed"),
+        ([], ["work_accepted", "work_cancelled"], "released"),
+        # An acceptance that comes late does not undo what has ended.
+        ([], ["work_delivered", "work_accepted"], "consumed"),
+        # What ended before this hold was made was another round of the work.
+        (["work_accepted", "work_cancelled"], [], "released"),
+        (["work_accepted", "work_cancelled"], ["work_accepted"], "active"),
+        (["work_cancelled", "work_accepted"], [], "active"),
+    ],
+)
+def test_what_was_told_before_and_after_a_hold_was_made_says_whether_its_work_lives(
+    before: list[str], after: list[str], expected: str, client: OlderClient, service: Service,
+    new_account: NewAccount,
+) -> None:  # fmt: skip
+    account, work = new_account(3), ("channel_request", "t")
+    for event in before:
+        _told(service, account, event, work)
+    hold = _held(service, account, work, minutes=-1)
+    for event in after:
+        _told(service, account, event, work)
+
+    _reconcile(client, account)
+
+    assert _state(service, account, hold) == expected
+
+
+@pytest.mark.parametrize(
+    ("account_is_its", "work"),
+    [(False, ("channel_request", "t")), (True, ("channel_request", "u")), (True, ("visit", "t"))],
+)
+def test_other_work_and_other_accounts_keep_no_hold(
+    account_is_its: bool, work: tuple[str, str], client: OlderClient, service: Service,
+    new_account: NewAccount,
+) -> None:  # fmt: skip
+    account = new_account(3)
+    hold = _held(service, account, ("channel_request", "t"), minutes=-1)
+    _told(service, account if account_is_its else new_account(1), "work_accepted", work)
+
+    _reconcile(client, account)
+
+    assert _state(service, account, hold) == "released"
 
 
 def test_ninety_minutes_are_over_at_ninety_minutes_and_not_before(

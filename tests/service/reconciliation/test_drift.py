@@ -62,6 +62,16 @@ _ACTIVE = (
     "select hold_id::text as subject, account_id from credit_holds where status = 'active'"
     " and work_order_id is null limit 1"
 )
+_OVERDUE = (
+    "update credit_holds set expires_at = cast(:now as timestamptz) - interval '181 minutes'"
+    " where hold_id::text = :subject"
+)
+_TOLD_OF_IT = (
+    "insert into usage_events (tenant_id, usage_event_id, source_system, event_type, account_id,"
+    " operation_key, payload, at) select tenant_id, gen_random_uuid(), 'v1', '{}', account_id,"
+    " :fresh || '{}', jsonb_build_object('ref_type', ref_type, 'ref_id', ref_id),"
+    " created_at + interval '{} minutes' from credit_holds where hold_id::text = :subject"
+)
 _CONSUMED = (
     "select r.release_id::text as subject, h.hold_id, h.work_order_id, h.account_id"
     " from releases r join credit_holds h using (tenant_id, hold_id)"
@@ -149,14 +159,14 @@ SEEDS = {
             ),
         ),
     ),
-    "a hold's time is over": Seed(
+    "a hold's time is over": Seed("hold_orphaned", _ACTIVE, (_OVERDUE,)),
+    "a hold's time is over, and its work was told to have ended": Seed(
         "hold_orphaned",
         _ACTIVE,
         (
-            (
-                "update credit_holds set expires_at = cast(:now as timestamptz) - interval '181 minutes'"
-                " where hold_id::text = :subject"
-            ),
+            _OVERDUE,
+            _TOLD_OF_IT.format("work_accepted", "a", 1),
+            _TOLD_OF_IT.format("work_cancelled", "c", 2),
         ),
     ),
     "a release's hold is still open": Seed(
@@ -540,6 +550,10 @@ SEEDS = {
 
 #: What is on the right side of each limit, and is found as nothing.
 HARMLESS = {
+    "a hold's time is over, and its work was told to have begun": (
+        _ACTIVE,
+        (_OVERDUE, _TOLD_OF_IT.format("work_accepted", "a", 1)),
+    ),
     "a hold's time has just run out": (
         _ACTIVE,
         (

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
+from werkzeug.serving import make_server
 
 from service.audit.events import record
 from service.audit.sealing import seal
+from service.clock import now
 from service.database.connections import transaction
 from service.jobs.outbox import enqueue
 from service.jobs.outgoing import mark_due
 from service.jobs.registry import KINDS, Kind
 from service.telemetry.metrics import GATHERED, KEPT_S, exposition, gather
+from tests.docs.pages import ROOT
 from tests.service.jobs.conftest import operator
 
 
@@ -146,6 +154,37 @@ def test_while_valkey_is_away_the_requests_are_still_counted(
 
     assert any(name == "zenops_requests_total" for name, *_ in found)
     assert "zenops_outbox_age_seconds" not in {name for name, *_ in found}
+
+
+def test_the_runbooks_way_to_the_figures_works_with_a_token_for_them_alone(
+    app: Any, make_firm: Any, make_user: Any, sign_in: Any
+) -> None:
+    owner = sign_in(make_user(make_firm(), roles=["owner"]))
+    asked = {"kind": "service", "label": "figures", "scopes": ["metrics.read"]}
+    until = (now() + timedelta(days=300)).isoformat()
+    token = owner.post("/v1/tokens", json=asked | {"expires_at": until}).get_json()["token"]
+    page = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"METRICS_TOKEN web python -c '(.+?)'\n", page, re.DOTALL)
+
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace(":8000", f":{server.server_port}")],
+            env={"METRICS_TOKEN": token},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    assert done.returncode == 0, done.stderr
+    assert "zenops_requests_total" in done.stdout
 
 
 def test_figures_are_for_those_who_may_read_them(

@@ -369,6 +369,21 @@ def assess(
     )
 
 
+def pieces_counted(
+    contract: Contract, evidence: Iterable[Evidence], profile: CompiledProfile
+) -> dict[str, tuple[str, ...]]:
+    """For each requirement that applies, by its key, the keys of the pieces that count for it."""
+    answers = [holds(contract) for holds in profile.conditions]
+    pieces = sorted(evidence, key=_by_key)
+    active = [need.when is None or answers[need.when] for need in profile.needs]
+    counted = _counted(profile, pieces, active)
+    return {
+        need.key: tuple(pieces[number].key for number in counted[need.index])
+        for need in profile.needs
+        if active[need.index]
+    }
+
+
 def _counted(
     profile: CompiledProfile, pieces: Sequence[Evidence], active: Sequence[bool]
 ) -> list[Sequence[int]]:

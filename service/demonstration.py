@@ -471,7 +471,7 @@ def send_evidence(
     if not items:
         return {}
     listed = operator.ask("POST", f"{at}/evidence/link", {"items": items})
-    return {item["key"]: item["id"] for item in listed["evidence"]}
+    return {item["key"]: item["id"] for item in listed["evidence_items"]}
 
 
 def _wait_for_pack(operator: Caller, at: str, say: Callable[[str], None]) -> Any:

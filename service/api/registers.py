@@ -188,7 +188,10 @@ def show_property(path: PropertyPath) -> Response:
 )
 @_may_write
 def change_property(path: PropertyPath, body: shapes.PropertyChange) -> Response:
-    """What is not named stays; `property` replaces the whole section."""
+    """What is not named stays; `property` replaces the whole section.
+
+    An area or a coordinate that was entered before is altered with a reason only.
+    """
     return _changed(PROPERTIES, path.property_id, body)
 
 
@@ -230,12 +233,14 @@ def _created(register: Register, body: BaseModel) -> Response:
 def _changed(register: Register, written_id: str, body: BaseModel) -> Response:
     now = current()
     changes = {name: getattr(body, name) for name in body.model_fields_set}
+    reason = changes.pop("reason", None)
     made = changing.change(
         now.connection,
         now.actor,
         register,
         path_id(written_id),
         changes,
+        reason=reason,
         version=wanted_version(request),
     )
     return answer(_shown(register, made), headers=etag(made["version"]))

@@ -15,11 +15,13 @@ from service.api.answers import answer, etag
 from service.api.request_life import current
 from service.api.requests import path_id, wanted_version
 from service.errors import forbidden
+from service.packs.state import pack_state
 from service.workorders import (
     bundles,
     changing,
     commenting,
     creating,
+    evaluating,
     exporting,
     listing,
     moving,
@@ -39,6 +41,7 @@ from service.workorders.shapes import (
     SnapshotQuery,
     StatusChanged,
     StatusWish,
+    WorkOrderCreated,
     WorkOrderDetail,
     WorkOrderEntry,
     WorkOrderList,
@@ -55,13 +58,14 @@ api = APIBlueprint(
 )
 
 
-@api.post("/work-orders", summary="Create a work order", responses={201: WorkOrderEntry})
+@api.post("/work-orders", summary="Create a work order", responses={201: WorkOrderCreated})
 @access("repogen.write", audiences=EVERYBODY)
 def create_work_order(body: NewWorkOrder) -> Response:
     """It begins in the state DRAFT, with what the registers know about branch and property."""
     now = current()
     order = creating.create(now.connection, now.actor, body)
-    return answer(reading.entry_of(order), 201, etag(order.version))
+    made = WorkOrderCreated(**dict(reading.entry_of(order)), work_order=reading.line_of(order))
+    return answer(made, 201, etag(order.version))
 
 
 @api.get("/work-orders", summary="List work orders", responses={200: WorkOrderList})
@@ -124,9 +128,22 @@ def change_contract(path: WorkOrderPath, body: ContractPatch) -> Response:
         reason=body.reason,
         wanted=wanted_version(request),
     )
+    order, snapshot = made.order, reading.summary_of(made.snapshot)
     changed = ContractChanged(
-        work_order=reading.entry_of(made.order),
-        snapshot=reading.summary_of(made.snapshot),
+        work_order_id=order.work_order_id,
+        work_order=reading.entry_of(order),
+        snapshot=snapshot,
+        input_snapshot=reading.name_of(order.work_order_id, snapshot.input_version),
+        output_snapshot=snapshot,
+        rules_run=reading.run_of(
+            order.work_order_id,
+            rules_run_id=made.rules_run_id,
+            output_version=snapshot.version,
+            ruleset=snapshot.ruleset_version,
+            profile=snapshot.profile,
+            warnings=evaluating.warnings_in(made.evaluation),
+            created_at=snapshot.created_at,
+        ),
         readiness=reading.readiness_of(made.evaluation.readiness),
         changes=[
             ChangedField(field=change.path, before=change.before, after=change.after)
@@ -134,7 +151,7 @@ def change_contract(path: WorkOrderPath, body: ContractPatch) -> Response:
         ],
         warnings=list(made.warnings),
     )
-    return answer(changed, headers=etag(made.order.version))
+    return answer(changed, headers=etag(order.version))
 
 
 @api.post(
@@ -163,6 +180,9 @@ def change_status(path: WorkOrderPath, body: StatusWish) -> Response:
         changed=moved.changed,
         snapshot=None if moved.snapshot is None else reading.summary_of(moved.snapshot),
         readiness=None if moved.readiness is None else reading.readiness_of(moved.readiness),
+        pack_link=pack_state(now.connection, now.actor, moved.order)
+        if body.status == "READY_FOR_RENDER"
+        else None,
     )
     return answer(changed, headers=etag(moved.order.version))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts.problems import nearest
 from engine.profile_selection import selectors_worth
-from engine.readiness import described
+from engine.readiness import described, pieces_counted
 from service.audit.events import record
 from service.errors import invalid
 from service.evidence import records
@@ -17,46 +17,52 @@ from service.evidence.shapes import ChecklistItem, EvidenceProfiles, ProfileAnsw
 from service.workorders import evaluating
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
 
-    from contracts.evaluation import EvidenceMinimum
+    from contracts.evaluation import Suggestion
     from contracts.profile import Profile, Requirement
+    from engine.catalogue import Catalogue
     from service.actor import Actor
     from service.workorders.records import WorkOrder
 
 
 def profiles_of(connection: Connection, order: WorkOrder) -> EvidenceProfiles:
     """The profile that holds for a work order, its checklist, and the profiles it might have."""
-    evaluation = evaluating.evaluate_now(connection, order).evaluation
+    evaluated = evaluating.evaluate_now(connection, order)
+    evaluation, live = evaluated.evaluation, evaluated.live
     held = evaluation.profile
     answering = _answering(order)
-    profile = next(one for one in _all() if (one.profile, one.version) == (held.id, held.version))
+    profile = next(
+        one
+        for one in _catalogue().profiles
+        if (one.profile, one.version) == (held.id, held.version)
+    )
     readiness = evaluation.readiness
-    minimums = {one.requirement: one for one in readiness.required_evidence_minimums}
+    counted = pieces_counted(
+        evaluation.contract, live.case.evidence, _catalogue().compiled_profile(profile)
+    )
+    pieces = {
+        need: tuple(kept.item for key in keys if (kept := live.files[key]).item is not None)
+        for need, keys in counted.items()
+    }
+    checklist = tuple(
+        _checked(need, pieces.get(need.key))
+        for need in sorted(profile.requirements, key=lambda need: (need.order, need.key))
+    )
     return EvidenceProfiles(
         work_order_id=order.work_order_id,
         version=order.version,
         selected_profile_id=held.id,
         selected_why=held.why,
         is_chosen_by_name=order.profile is not None,
-        profiles=tuple(
-            ProfileAnswer(
-                id=one.profile,
-                version=one.version,
-                title=one.title,
-                items_count=len(one.requirements),
-            )
-            for one in answering
-        ),
-        checklist=tuple(
-            _checked(need, minimums)
-            for need in sorted(profile.requirements, key=lambda need: (need.order, need.key))
-        ),
+        selected_profile=_described(profile),
+        profiles=tuple(_described(one) for one in answering),
+        checklist=checklist,
         suggested_evidence_for_missing_fields=tuple(
-            dataclasses.asdict(one) for one in readiness.suggestions
+            _suggested(one, checklist) for one in readiness.suggestions
         ),
         field_defs=field_definitions(),
         readiness=dataclasses.asdict(readiness),
@@ -105,34 +111,75 @@ def choose(
     return evaluating.recheck(connection, actor, work_order_id)
 
 
-def _all() -> Sequence[Profile]:
+def _catalogue() -> Catalogue:
     catalogue = evaluating.library().catalogue
     assert catalogue is not None, "the service does not start with a faulty catalogue"
-    return catalogue.profiles
+    return catalogue
 
 
 def _answering(order: WorkOrder) -> tuple[Profile, ...]:
     """The profiles that answer for reports of a type, whatever the bank and the value."""
     traits = {"report_type": order.report_type}
-    found = [one for one in _all() if not one.abstract and selectors_worth(one, traits) is not None]
+    found = [
+        one
+        for one in _catalogue().profiles
+        if not one.abstract and selectors_worth(one, traits) is not None
+    ]
     return tuple(sorted(found, key=lambda one: (one.profile, -one.version)))
 
 
-def _checked(need: Requirement, minimums: Mapping[str, EvidenceMinimum]) -> ChecklistItem:
-    minimum = minimums.get(need.key)
-    found = minimum.found if minimum else 0
+def _described(profile: Profile) -> ProfileAnswer:
+    return ProfileAnswer(
+        id=profile.profile,
+        version=profile.version,
+        name=profile.title,
+        items_count=len(profile.requirements),
+    )
+
+
+def _checked(need: Requirement, pieces: tuple[UUID, ...] | None) -> ChecklistItem:
+    """A requirement and the pieces that count for it; None if it does not apply."""
+    types = (need.type,) if isinstance(need.type, str) else need.type
+    doc_types = (need.doc_type,) if isinstance(need.doc_type, str) else need.doc_type or ()
+    there = pieces or ()
+    missing = 0 if pieces is None else max(0, need.min - len(there))
     return ChecklistItem(
-        key=need.key,
+        id=need.key,
         label=need.label,
         description=described(need),
-        evidence_types=(need.type,) if isinstance(need.type, str) else need.type,
-        doc_types=(need.doc_type,) if isinstance(need.doc_type, str) else need.doc_type or (),
-        tags=need.tags,
+        evidence_type=types[0],
+        evidence_types=types,
+        doc_type=doc_types[0] if doc_types else None,
+        doc_types=doc_types,
+        tags_json=need.tags,
         is_required=need.required,
-        applies=minimum is not None,
+        applies=pieces is not None,
         min_count=need.min,
-        found=found,
-        satisfied=minimum is None or found >= need.min,
+        current_count=len(there),
+        missing_count=missing,
+        satisfied=missing == 0,
+        matching_evidence_item_ids=there,
         order_hint=need.order,
+        field_key_hint=need.fields[0] if need.fields else None,
         field_key_hints=need.fields,
     )
+
+
+def _suggested(one: Suggestion, checklist: Sequence[ChecklistItem]) -> dict[str, Any]:
+    """What would fill a gap, with the requirement that it is about as the original names it."""
+    return {
+        **dataclasses.asdict(one),
+        "field_key": one.field,
+        "suggested_items": [
+            {
+                "profile_item_id": item.id,
+                "label": item.label,
+                "current_count": item.current_count,
+                "min_count": item.min_count,
+                "satisfied": item.satisfied,
+                "is_required": item.is_required,
+            }
+            for item in checklist
+            if item.id == one.requirement
+        ],
+    }

@@ -14,6 +14,7 @@ from service.evidence.linked_work import locked_for_change
 from service.evidence.shapes import FieldDefinitionAnswer, FieldLinkAnswer, FieldLinks
 from service.identifiers import new_id
 from service.workorders import evaluating
+from service.workorders.records import snapshot_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,24 +32,37 @@ if TYPE_CHECKING:
 
 def listed(connection: Connection, order: WorkOrder) -> FieldLinks:
     """The links of a work order, and the facts that may be linked."""
-    rows = records.field_links(connection, order.tenant_id, order.work_order_id)
     return FieldLinks(
         work_order_id=order.work_order_id,
         version=order.version,
+        latest_snapshot_id=_latest(order),
+        latest_snapshot_version=order.snapshot_version or None,
         field_defs=field_definitions(),
-        links=tuple(
-            FieldLinkAnswer(
-                id=row.field_evidence_link_id,
-                field_key=row.field_key,
-                evidence_item_id=row.evidence_item_id,
-                evidence_key=row.evidence_key,
-                confidence=row.confidence,
-                note=row.note,
-                created_by=row.created_by,
-                created_at=row.created_at,
-            )
-            for row in rows
-        ),
+        links=links_of(connection, order),
+    )
+
+
+def links_of(connection: Connection, order: WorkOrder) -> tuple[FieldLinkAnswer, ...]:
+    """The links of a work order; each holds for its latest snapshot, as for every later one."""
+    return tuple(
+        FieldLinkAnswer(
+            id=row.field_evidence_link_id,
+            snapshot_id=_latest(order),
+            field_key=row.field_key,
+            evidence_item_id=row.evidence_item_id,
+            evidence_key=row.evidence_key,
+            confidence=row.confidence,
+            note=row.note,
+            created_by_user_id=row.created_by,
+            created_at=row.created_at,
+        )
+        for row in records.field_links(connection, order.tenant_id, order.work_order_id)
+    )
+
+
+def _latest(order: WorkOrder) -> UUID | None:
+    return (
+        snapshot_id(order.work_order_id, order.snapshot_version) if order.snapshot_version else None
     )
 
 
@@ -95,9 +109,19 @@ def change(
 
     Raises:
         ServiceError: 404 for an unknown link or piece of evidence, 409, 412, or 422 for a field
-            that no definition names.
+            that no definition names; 409 SNAPSHOT_NOT_LATEST if a link names an older one.
     """
-    locked_for_change(connection, actor, work_order_id, wanted_version)
+    order = locked_for_change(connection, actor, work_order_id, wanted_version)
+    latest = _latest(order)
+    for number, one in enumerate(body.links):
+        if one.snapshot_id is not None and one.snapshot_id != latest:
+            raise conflict(
+                "SNAPSHOT_NOT_LATEST",
+                "The snapshot is not the latest one",
+                f"links.{number} names another. Links hold for the work order as it is: read what "
+                "is there now, and name latest_snapshot_id or no snapshot.",
+                latest_snapshot_id=None if latest is None else str(latest),
+            )
     items = {
         row.evidence_item_id
         for row in records.evidence_items(connection, actor.tenant_id, work_order_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from contracts.canonical_json import canonical_json
+from contracts.canonical_json import canonical_json, to_plain
 from contracts.contract import Coordinates
 from contracts.exact_json import read_json
 from engine.annexures import order_annexures
@@ -46,21 +46,28 @@ _OF_THE_DOCUMENT = (
 
 
 def listed(connection: Connection, actor: Actor, order: WorkOrder) -> EvidenceList:
-    """The evidence of a work order in the order of its annexures."""
-    rows = records.evidence_items(connection, order.tenant_id, order.work_order_id)
-    copies = duplicates_of(
-        connection,
-        actor,
-        {row.document_id for row in rows if row.document_status == "uploaded"},
-    )
+    """The evidence of a work order in the order of its annexures, and how ready it is with it."""
+    readiness = evaluating.evaluate_now(connection, order).evaluation.readiness
     return EvidenceList(
         work_order_id=order.work_order_id,
         version=order.version,
         is_ready=order.is_ready,
         completeness_score=order.completeness_score,
         missing=order.missing,
-        evidence=tuple(_answer(actor, row, copies) for row in rows),
+        readiness=to_plain(readiness),
+        evidence_items=pieces_of(connection, actor, order),
     )
+
+
+def pieces_of(connection: Connection, actor: Actor, order: WorkOrder) -> tuple[EvidenceAnswer, ...]:
+    """The pieces of evidence of a work order in the order of its annexures."""
+    rows = records.evidence_items(connection, order.tenant_id, order.work_order_id)
+    copies = duplicates_of(
+        connection,
+        actor,
+        {row.document_id for row in rows if row.document_status == "uploaded"},
+    )
+    return tuple(_answer(actor, row, copies) for row in rows)
 
 
 def link(
@@ -334,6 +341,8 @@ def _answer(actor: Actor, row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -
         captured_at=row.captured_at,
         taken_on_site=row.taken_on_site,
         remarks=row.remarks if may_open(actor, row) else None,
+        file_ref=row.file_ref if may_open(actor, row) else None,
+        captured_by_employee_id=row.captured_by_employee_id,
         document_id=row.document_id,
         document=None
         if row.document_id is None
@@ -346,7 +355,7 @@ def _answer(actor: Actor, row: Row[Any], copies: Mapping[UUID, Sequence[Any]]) -
             status=row.document_status,
             facts=read_stored_facts(row.facts) if row.facts else None,
         ),
-        created_by=row.created_by,
+        created_by_user_id=row.created_by,
         created_at=row.created_at,
         duplicates=tuple(copies.get(row.document_id, ())) if row.document_id else (),
     )

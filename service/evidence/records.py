@@ -101,8 +101,8 @@ _WORK_ORDERS_OF = text(
 )
 _ITEMS = text(
     "select e.evidence_item_id, e.key, e.document_id, e.evidence_type, e.doc_type, e.tags, e.label,"
-    " e.annexure_order, e.located_at, e.created_by, e.created_at,"
-    " d.status as document_status, d.filename, d.media_type, d.size, d.sha256, d.facts,"
+    " e.annexure_order, e.located_at, e.file_ref, e.captured_by_employee_id, e.created_by,"
+    " e.created_at, d.status as document_status, d.filename, d.media_type, d.size, d.sha256, d.facts,"
     " d.classification, d.sensitivity, d.source, d.captured_at, d.taken_on_site, d.remarks,"
     " d.uploaded_by"
     " from evidence_items e left join documents d"
@@ -115,14 +115,17 @@ _ALL_KEYS = text(
 )
 _INSERT_ITEM = text(
     "insert into evidence_items (tenant_id, evidence_item_id, work_order_id, key, document_id,"
-    " evidence_type, doc_type, tags, label, annexure_order, located_at, created_by, created_at)"
+    " evidence_type, doc_type, tags, label, annexure_order, located_at, file_ref,"
+    " captured_by_employee_id, created_by, created_at)"
     " values (:tenant, :evidence_item_id, :work_order_id, :key, :document_id, :evidence_type,"
-    " :doc_type, cast(:tags as jsonb), :label, :annexure_order, :located_at, :created_by, :now)"
+    " :doc_type, cast(:tags as jsonb), :label, :annexure_order, :located_at, :file_ref,"
+    " :captured_by_employee_id, :created_by, :now)"
 )
 _UPDATE_ITEM = text(
     "update evidence_items set document_id = :document_id, evidence_type = :evidence_type,"
     " doc_type = :doc_type, tags = cast(:tags as jsonb), label = :label,"
-    " annexure_order = :annexure_order, located_at = :located_at"
+    " annexure_order = :annexure_order, located_at = :located_at, file_ref = :file_ref,"
+    " captured_by_employee_id = :captured_by_employee_id"
     " where tenant_id = :tenant and evidence_item_id = :evidence_item_id"
 )
 _ORDER_ITEM = text(
@@ -184,6 +187,7 @@ DESCRIPTION = (
 #: What an evidence item says by itself; the rest is its document's.
 ITEM = (
     "document_id", "evidence_type", "doc_type", "tags", "label", "annexure_order", "located_at",
+    "file_ref", "captured_by_employee_id",
 )  # fmt: skip
 
 

@@ -274,6 +274,8 @@ class EvidenceItem(Body):
 
     A key left out changes nothing; null clears. What belongs to the file - classification,
     sensitivity, source, captured_at, taken_on_site, remarks - is written to its document.
+    `file_ref` and `captured_by_employee_id` are kept as another system says them and prove
+    nothing: a piece counts by its document alone.
     """
 
     id: Id | None = None
@@ -291,6 +293,8 @@ class EvidenceItem(Body):
     captured_at: Moment | None = None
     taken_on_site: bool | None = None
     remarks: Words | None = None
+    file_ref: Name | None = None
+    captured_by_employee_id: Id | None = None
 
 
 class EvidenceLink(Body):
@@ -318,9 +322,11 @@ class EvidenceAnswer(BaseModel):
     captured_at: datetime | None
     taken_on_site: bool | None
     remarks: str | None
+    file_ref: str | None
+    captured_by_employee_id: UUID | None
     document_id: UUID | None
     document: EvidenceDocument | None
-    created_by: UUID | None
+    created_by_user_id: UUID | None
     created_at: datetime
     duplicates: tuple[Copy, ...] = ()
 
@@ -345,7 +351,8 @@ class EvidenceList(BaseModel):
     is_ready: bool
     completeness_score: int
     missing: tuple[str, ...]
-    evidence: tuple[EvidenceAnswer, ...]
+    readiness: dict[str, Any]
+    evidence_items: tuple[EvidenceAnswer, ...]
 
 
 class ProfileChoice(Body):
@@ -362,20 +369,29 @@ class ProfileChoice(Body):
 
 
 class ChecklistItem(BaseModel):
-    """A requirement of the profile, and how much of it is there."""
+    """A requirement of the profile, and how much of it is there.
 
-    key: str
+    It may accept several types of evidence and of document; `evidence_type` and `doc_type` name
+    the first of them, `field_key_hint` the first field that it shows.
+    """
+
+    id: str
     label: str
     description: str
+    evidence_type: str
     evidence_types: tuple[str, ...]
+    doc_type: str | None
     doc_types: tuple[str, ...]
-    tags: dict[str, str]
+    tags_json: dict[str, str]
     is_required: bool
     applies: bool
     min_count: int
-    found: int
+    current_count: int
+    missing_count: int
     satisfied: bool
+    matching_evidence_item_ids: tuple[UUID, ...]
     order_hint: int
+    field_key_hint: str | None
     field_key_hints: tuple[str, ...]
 
 
@@ -395,7 +411,7 @@ class ProfileAnswer(BaseModel):
 
     id: str
     version: int
-    title: str
+    name: str
     items_count: int
 
 
@@ -405,6 +421,7 @@ class EvidenceProfiles(BaseModel):
     work_order_id: UUID
     version: int
     selected_profile_id: str
+    selected_profile: ProfileAnswer
     selected_why: str
     is_chosen_by_name: bool
     profiles: tuple[ProfileAnswer, ...]
@@ -415,9 +432,13 @@ class EvidenceProfiles(BaseModel):
 
 
 class FieldLinkChange(Body):
-    """A link to set, or with `remove` to take away."""
+    """A link to set, or with `remove` to take away.
+
+    Links belong to the work order; who names a snapshot means its latest one.
+    """
 
     id: Id | None = None
+    snapshot_id: Id | None = None
     field_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     evidence_item_id: Id | None = None
     confidence: Annotated[Decimal, Field(ge=0, le=1, max_digits=20)] | None = None
@@ -441,20 +462,26 @@ class FieldLinkAnswer(BaseModel):
     """A fact, and the evidence that shows it."""
 
     id: UUID
+    snapshot_id: UUID | None
     field_key: str
     evidence_item_id: UUID
     evidence_key: str
     confidence: Decimal | None
     note: str | None
-    created_by: UUID | None
+    created_by_user_id: UUID | None
     created_at: datetime
 
 
 class FieldLinks(BaseModel):
-    """All links of a work order. They belong to it and outlive its snapshots."""
+    """All links of a work order. They belong to it and outlive its snapshots.
+
+    They hold for the latest snapshot, which therefore is the `snapshot_id` of each.
+    """
 
     work_order_id: UUID
     version: int
+    latest_snapshot_id: UUID | None
+    latest_snapshot_version: int | None
     field_defs: tuple[FieldDefinitionAnswer, ...]
     links: tuple[FieldLinkAnswer, ...]
 

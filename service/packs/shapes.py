@@ -57,11 +57,15 @@ class NewSignOff(Strict):
 class ArtifactAnswer(BaseModel):
     """A file of a pack, and where it is downloaded; one that was purged is no longer there."""
 
+    id: UUID
     kind: str
     filename: str
     media_type: str
+    mime_type: str
     size: int
+    size_bytes: int
     sha256: str
+    checksum_sha256: str
     created_at: datetime
     purged_at: datetime | None
     href: str
@@ -74,6 +78,7 @@ class PackAnswer(BaseModel):
     `end_reason` why it no longer stands itself, `failure` why there is no report.
     """
 
+    id: UUID
     pack_id: UUID
     work_order_id: UUID
     version: int
@@ -98,12 +103,14 @@ class PackAnswer(BaseModel):
 class OperationAnswer(BaseModel):
     """A job of a pack: how far it is, or why it is no further."""
 
+    id: UUID
     operation_id: UUID
     kind: str
     status: str
     step: str | None
     percent: int
     reason: str | None
+    error_message: str | None
     attempts: int
     created_at: datetime
     finished_at: datetime | None
@@ -156,9 +163,15 @@ class PackStateAnswer(BaseModel):
 
 
 class NewPackAnswer(PackStateAnswer):
-    """As the pack's state; `idempotent` says that there was a pack of this snapshot already."""
+    """As the pack's state; `idempotent` says that there was a pack of this snapshot already.
+
+    `queue_enqueued` says that its job was begun by this call; clients of the original look for the
+    state in `pack_link`.
+    """
 
     idempotent: bool
+    queue_enqueued: bool
+    pack_link: PackStateAnswer
 
 
 class PacksAnswer(BaseModel):

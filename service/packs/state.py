@@ -114,4 +114,20 @@ def _values(
     record: Pack | Artifact | Operation | Any, answer: type[Any], leave: Iterable[str] = ()
 ) -> dict[str, Any]:
     """What a record has of an answer's fields, which are called the same."""
-    return {name: getattr(record, name) for name in answer.model_fields if name not in set(leave)}
+    called = _CALLED.get(answer, {})
+    return {
+        name: getattr(record, called.get(name, name))
+        for name in answer.model_fields
+        if name not in set(leave)
+    }
+
+
+#: What the original's names for fields of answers are here.
+_CALLED: dict[type[Any], dict[str, str]] = {
+    PackAnswer: {"id": "pack_id"},
+    ArtifactAnswer: {
+        "id": "artifact_id", "mime_type": "media_type", "size_bytes": "size",
+        "checksum_sha256": "sha256",
+    },
+    OperationAnswer: {"id": "operation_id", "error_message": "reason"},
+}  # fmt: skip

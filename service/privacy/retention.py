@@ -78,7 +78,9 @@ _LOCK_USES = text(
     f" and w.work_order_id in {_USES} for update of w"
 )
 _PURGED = text(
-    "update documents set status = 'purged', filename = 'purged', facts = null,"
+    "with said as (update evidence_items set file_ref = null"
+    "  where tenant_id = :tenant and document_id = :document)"
+    " update documents set status = 'purged', filename = 'purged', facts = null,"
     " perceptual_hash = null, remarks = null, tags = '{}', captured_at = null,"
     " taken_on_site = null, ended_at = :now, end_reason = 'retention', version = version + 1"
     " where tenant_id = :tenant and document_id = :document"

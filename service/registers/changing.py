@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from contracts.canonical_json import canonical_json
-from contracts.contract import Property
+from contracts.contract import Contract, Property
 from contracts.document import Document
+from contracts.exact_json import read_json
 from contracts.validation import validate
 from service import clock
 from service.audit.events import record
@@ -32,6 +33,7 @@ from service.registers.records import (
     reference_missing,
     update,
 )
+from service.workorders.contract_changes import changes_between, demand_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +88,7 @@ def change(
     entry_id: UUID,
     values: Mapping[str, Any],
     *,
+    reason: str | None = None,
     version: int | None,
 ) -> Entry:
     """Change an entry; what was verified is so no longer, unless whoever changes it may approve.
@@ -96,6 +99,7 @@ def change(
         register: which register.
         entry_id: which entry.
         values: what is to be different; null clears.
+        reason: why; demanded where a property's area or coordinate is altered or taken out.
         version: the one that the change was made for, if the caller says so.
 
     Raises:
@@ -108,6 +112,8 @@ def change(
     changes = {name: value for name, value in given.items() if entry[name] != value}
     if not changes:
         return entry
+    if "property" in changes and not reason:
+        demand_reason(_guarded(entry["property"], changes["property"]))
     before = {name: entry[name] for name in changes}
     if register.has_approval and entry["is_verified"] and not actor.may("masterdata.approve"):
         changes["is_verified"] = False
@@ -123,6 +129,7 @@ def change(
         actor,
         f"registers:{register.kind}:changed",
         subject=(register.kind, entry_id),
+        reason=reason,
         before=before,
         after=changes,
     )
@@ -231,6 +238,17 @@ def _check_valuer(
                 "REFERENCE_MISSING",
             )
         )
+
+
+def _guarded(old: str, new: str) -> list[str]:
+    """The areas and coordinates of a property section that another alters or takes out."""
+    one, other = (
+        Contract.model_validate(
+            {"meta": {"report_type": "VALUATION"}, "property": read_json(said, "property").value}
+        )
+        for said in (old, new)
+    )
+    return [change.path for change in changes_between(one, other) if change.needs_reason]
 
 
 def _property_columns(values: Mapping[str, Any], entry: Entry) -> dict[str, Any]:

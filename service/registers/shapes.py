@@ -125,10 +125,14 @@ class NewProperty(Shape):
 
 
 class PropertyChange(Shape):
-    """What is to be different; `property` replaces the whole section."""
+    """What is to be different; `property` replaces the whole section.
+
+    An area or a coordinate that was entered before is altered with a reason only.
+    """
 
     label: Label | None = None
     property: dict[str, Any] | None = None
+    reason: Long | None = None
 
 
 class _Entry(BaseModel):

@@ -10,8 +10,9 @@ from contracts.patch import apply_patch
 from service.audit.events import record
 from service.billing.hooks import check_report_type
 from service.errors import FieldError, ServiceError
+from service.identifiers import new_id
 from service.registers.reusing import check_valuer
-from service.workorders.contract_changes import Change, changes_between
+from service.workorders.contract_changes import Change, changes_between, demand_reason
 from service.workorders.creating import check_chosen
 from service.workorders.evaluating import (
     case_from,
@@ -45,6 +46,7 @@ class ChangedContract:
 
     order: WorkOrder
     snapshot: Snapshot
+    rules_run_id: UUID
     evaluation: Evaluation
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
@@ -86,14 +88,15 @@ def change_contract(
     new = new.model_copy(update={"computed_values": None, "audit": None})
     changes = changes_between(old, new)
     if not reason:
-        _demand_reason(change.path for change in changes if change.needs_reason)
+        demand_reason(change.path for change in changes if change.needs_reason)
     changed = replace(order, contract=text_of(new), ruleset=ruleset or order.ruleset)
     if changed.ruleset != order.ruleset:
         check_chosen(case_from(changed), "ruleset_version")
     if new.meta.report_type != order.report_type:
         check_report_type(connection, order, new.meta.report_type)
     evaluated = evaluate_now(connection, changed, trace=True)
-    saved, snapshot = take_snapshot(connection, actor, changed, evaluated)
+    run = new_id()
+    saved, snapshot = take_snapshot(connection, actor, changed, evaluated, run)
     record(
         connection,
         actor,
@@ -108,7 +111,7 @@ def change_contract(
         },
     )
     warnings = tuple(f"{problem.what}. {problem.fix}".strip() for problem in problems)
-    return ChangedContract(saved, snapshot, evaluated.evaluation, changes, warnings)
+    return ChangedContract(saved, snapshot, run, evaluated.evaluation, changes, warnings)
 
 
 def change_settings(
@@ -142,7 +145,7 @@ def change_settings(
     if not differing:
         return order
     if "parameters" in differing and order.parameters != "{}" and not body.reason:
-        _demand_reason(["parameters"])
+        demand_reason(["parameters"])
     if differing.get("valuer_id") is not None:
         check_valuer(connection, actor, differing["valuer_id"])
     changed = replace(order, **differing)
@@ -161,22 +164,6 @@ def change_settings(
         after=differing,
     )
     return saved
-
-
-def _demand_reason(paths: Iterable[str]) -> None:
-    fields = tuple(
-        FieldError(path, "This was entered before; say why it changes.", "REASON_REQUIRED")
-        for path in paths
-    )
-    if fields:
-        raise ServiceError(
-            422,
-            "REASON_REQUIRED",
-            "A reason is needed",
-            "A value, rate, area or coordinate that was entered is changed with a reason only: "
-            "send it as reason.",
-            fields=fields,
-        )
 
 
 def _does_not_fit(problems: Iterable[Problem]) -> ServiceError:

@@ -25,7 +25,8 @@ _ADD = text(
     " created_at) values (:tenant, :comment, :id, :type, :body, :person, :now)"
 )
 _LIST = text(
-    "select comment_id, comment_type, body, created_by, created_at from comments"
+    "select comment_id as id, comment_type, body, created_by as created_by_user_id, created_at"
+    " from comments"
     " where tenant_id = :tenant and work_order_id = :id"
     " order by created_at desc, comment_id desc limit 500"
 )
@@ -40,17 +41,17 @@ def add_comment(
 ) -> CommentLine:
     """Write a comment; nobody changes or removes one later."""
     line = CommentLine(
-        comment_id=new_id(),
+        id=new_id(),
         comment_type=comment_type,
         body=body,
-        created_by=actor.user_id,
+        created_by_user_id=actor.user_id,
         created_at=now(),
     )
     connection.execute(
         _ADD,
         {
             "tenant": actor.tenant_id,
-            "comment": line.comment_id,
+            "comment": line.id,
             "id": work_order_id,
             "type": comment_type,
             "body": body,
@@ -75,7 +76,7 @@ def comment(
         connection,
         actor,
         "workorder:comment:written",
-        subject=("comment", line.comment_id),
+        subject=("comment", line.id),
         work_order_id=work_order_id,
     )
     return line

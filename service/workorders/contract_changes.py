@@ -12,9 +12,10 @@ from contracts.canonical_json import to_plain
 from contracts.contract import Contract, Coordinates, Row
 from contracts.quantities import Quantity, QuantityField
 from contracts.shapes import alternatives
+from service.errors import FieldError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 #: Kinds of measure that a report's value rests on: changing one that was there needs a reason.
 #: A field added to the contract with one of these kinds is among them by itself.
@@ -63,6 +64,27 @@ def changes_between(old: Contract, new: Contract) -> tuple[Change, ...]:
         )
         for path in differing
     )
+
+
+def demand_reason(paths: Iterable[str]) -> None:
+    """Refuse a change of these fields, if there are any, for want of a reason.
+
+    Raises:
+        ServiceError: 422 REASON_REQUIRED, with every field.
+    """
+    fields = tuple(
+        FieldError(path, "This was entered before; say why it changes.", "REASON_REQUIRED")
+        for path in paths
+    )
+    if fields:
+        raise ServiceError(
+            422,
+            "REASON_REQUIRED",
+            "A reason is needed",
+            "A value, rate, area or coordinate that was entered is changed with a reason only: "
+            "send it as reason.",
+            fields=fields,
+        )
 
 
 def _differing(

@@ -529,7 +529,11 @@ _TAKE = text(
 
 
 def take_snapshot(
-    connection: Connection, actor: Actor, order: WorkOrder, evaluated: Evaluated
+    connection: Connection,
+    actor: Actor,
+    order: WorkOrder,
+    evaluated: Evaluated,
+    run: UUID | None = None,
 ) -> tuple[WorkOrder, Snapshot]:
     """Write down what a locked work order is now and what the engine makes of it, for ever.
 
@@ -541,6 +545,7 @@ def take_snapshot(
         actor: who causes it.
         order: with the changes that it has now.
         evaluated: `order`, evaluated with its trace.
+        run: the id that the run of the rules is to have.
 
     Returns:
         The work order under its next version, and the computed half of the snapshot.
@@ -594,11 +599,16 @@ def take_snapshot(
             "used_profile": snapshot.profile,
             "template_key": snapshot.template_key,
             "person": snapshot.created_by,
-            "run": new_id(),
-            "warnings": sum(finding.severity != "note" for finding in evaluation.findings),
+            "run": run or new_id(),
+            "warnings": warnings_in(evaluation),
         },
     )
     return saved, snapshot
+
+
+def warnings_in(evaluation: Evaluation) -> int:
+    """How many of its findings are more than a note."""
+    return sum(finding.severity != "note" for finding in evaluation.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from service.errors import not_found
-from service.workorders.reading import derived_of
+from service.workorders.reading import derived_of, summary_of
 from service.workorders.records import find, find_snapshot, read_parts
-from service.workorders.shapes import Export, ManifestLine
+from service.workorders.shapes import Export, ExportBundle, ManifestDocument, ManifestLine
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -48,7 +48,7 @@ def export(
     manifest = [_line(piece, kept[piece["key"]], hints) for piece in case.get("evidence", ())]
     # Sorting keeps the order of entry among pieces with the same number, or with none.
     manifest.sort(key=lambda line: (line.annexure_order is None, line.annexure_order or 0))
-    return Export(
+    bundle = ExportBundle(
         work_order_id=work_order_id,
         snapshot_version=snapshot.version,
         bundle_digest=snapshot.bundle_digest,
@@ -58,13 +58,16 @@ def export(
         annexure_defaults=annexures.get("image_grouping_default", _GROUPING),
         evidence_manifest=manifest,
     )
+    return Export(**dict(bundle), snapshot=summary_of(snapshot), export_bundle=bundle)
 
 
 def _line(piece: dict[str, Any], kept: dict[str, str], hints: dict[str, Any]) -> ManifestLine:
     facts = piece.get("facts", {})
+    document = kept.get("document_id")
     return ManifestLine(
+        id=kept["evidence_item_id"],
         evidence_item_id=kept["evidence_item_id"],
-        document_id=kept.get("document_id"),
+        document_id=document,
         key=piece["key"],
         evidence_type=piece["type"],
         doc_type=piece.get("doc_type"),
@@ -74,6 +77,17 @@ def _line(piece: dict[str, Any], kept: dict[str, str], hints: dict[str, Any]) ->
         annexure_order=piece.get("annexure_order"),
         classification=piece.get("classification"),
         sensitivity=piece.get("sensitivity"),
+        source=piece.get("source"),
+        captured_at=piece.get("captured_at"),
+        document=None
+        if document is None
+        else ManifestDocument(
+            id=document,
+            content_type=facts.get("media_type"),
+            size_bytes=facts.get("size"),
+            sha256=facts.get("sha256"),
+            status=piece["status"],
+        ),
         file=piece.get("file"),
         sha256=facts.get("sha256"),
         size=facts.get("size"),

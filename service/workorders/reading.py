@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from contracts.canonical_json import to_plain
+from service.evidence import field_links, items
 from service.workorders.commenting import comments_of
 from service.workorders.evaluating import evaluate_now, find
-from service.workorders.records import find_snapshot, read_parts
+from service.workorders.records import find_snapshot, read_parts, snapshot_id
 from service.workorders.shapes import (
-    EvidenceLine,
-    LinkLine,
     PackLine,
     RulesRunLine,
     SnapshotFull,
+    SnapshotName,
     SnapshotSummary,
     StatusChangeLine,
     WorkOrderDetail,
@@ -25,6 +25,7 @@ from service.workorders.shapes import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -33,26 +34,8 @@ if TYPE_CHECKING:
     from service.actor import Actor
     from service.workorders.records import Listed, Snapshot, WorkOrder
 
-SENSITIVE = frozenset({"pii", "confidential"})
-
-_EVIDENCE = text(
-    "select e.evidence_item_id, e.key, e.evidence_type, e.doc_type, e.tags, e.label,"
-    " e.annexure_order, e.document_id, e.created_at, d.status as document_status, d.filename,"
-    " d.media_type, d.size, d.sha256, d.classification, d.sensitivity"
-    " from evidence_items e left join documents d"
-    " on d.tenant_id = e.tenant_id and d.document_id = e.document_id"
-    " where e.tenant_id = :tenant and e.work_order_id = :id and e.removed_at is null"
-    " order by e.annexure_order nulls last, e.created_at, e.evidence_item_id"
-)
-_LINKS = text(
-    "select l.field_evidence_link_id, l.field_key, l.evidence_item_id, e.key, l.confidence, l.note"
-    " from field_evidence_links l join evidence_items e"
-    " on e.tenant_id = l.tenant_id and e.evidence_item_id = l.evidence_item_id"
-    " where l.tenant_id = :tenant and l.work_order_id = :id and e.removed_at is null"
-    " order by l.field_key, l.created_at, l.field_evidence_link_id"
-)
 _RUNS = text(
-    "select rules_run_id, input_version, output_version, ruleset, profile, warnings, created_at"
+    "select rules_run_id, output_version, ruleset, profile, warnings, created_at"
     " from rules_runs where tenant_id = :tenant and work_order_id = :id"
     " order by output_version desc limit 10"
 )
@@ -62,7 +45,7 @@ _CHANGES = text(
     " order by changed_at desc, status_change_id desc limit 100"
 )
 _PACKS = text(
-    "select pack_id, version, snapshot_version, bundle_digest, template_key, status, created_at"
+    "select pack_id as id, version, snapshot_version, bundle_digest, template_key, status, created_at"
     " from packs where tenant_id = :tenant and work_order_id = :id order by version desc limit 20"
 )
 
@@ -83,20 +66,14 @@ def detail_of(connection: Connection, actor: Actor, work_order_id: UUID) -> Work
 
     evaluated = evaluate_now(connection, order)
     snapshot = find_snapshot(connection, order.tenant_id, work_order_id, order.snapshot_version)
-    evidence = [EvidenceLine.model_validate(row) for row in rows(_EVIDENCE)]
-    if not actor.may("evidence.sensitive"):
-        evidence = [
-            line.model_copy(update={"filename": None}) if line.sensitivity in SENSITIVE else line
-            for line in evidence
-        ]
     return WorkOrderDetail(
         work_order=entry_of(order),
         readiness=readiness_of(evaluated.evaluation.readiness),
         latest_snapshot=None if snapshot is None else full_of(connection, order, snapshot),
-        evidence=evidence,
-        field_evidence_links=[LinkLine.model_validate(row) for row in rows(_LINKS)],
+        evidence_items=items.pieces_of(connection, actor, order),
+        field_evidence_links=field_links.links_of(connection, order),
         comments=comments_of(connection, order.tenant_id, work_order_id),
-        rules_runs=[RulesRunLine.model_validate(row) for row in rows(_RUNS)],
+        rules_runs=[run_of(work_order_id, **row) for row in rows(_RUNS)],
         status_changes=[StatusChangeLine.model_validate(row) for row in rows(_CHANGES)],
         packs=[PackLine.model_validate(row) for row in rows(_PACKS)],
     )
@@ -104,9 +81,7 @@ def detail_of(connection: Connection, actor: Actor, work_order_id: UUID) -> Work
 
 def line_of(order: Listed) -> WorkOrderLine:
     """A work order as lists show it."""
-    return WorkOrderLine.model_validate(
-        {**_fields(order, WorkOrderLine), "missing": list(order.missing)}
-    )
+    return WorkOrderLine.model_validate(_fields(order, WorkOrderLine))
 
 
 def entry_of(order: WorkOrder) -> WorkOrderEntry:
@@ -114,7 +89,6 @@ def entry_of(order: WorkOrder) -> WorkOrderEntry:
     return WorkOrderEntry.model_validate(
         {
             **_fields(order, WorkOrderEntry),
-            "missing": list(order.missing),
             "parameters": json.loads(order.parameters),
             "contract": json.loads(order.contract),
         }
@@ -122,7 +96,45 @@ def entry_of(order: WorkOrder) -> WorkOrderEntry:
 
 
 def _fields(order: Listed, kind: type[WorkOrderLine]) -> dict[str, Any]:
-    return {name: getattr(order, name) for name in kind.model_fields}
+    found = {name: getattr(order, _CALLED.get(name, name)) for name in kind.model_fields}
+    found["missing"] = list(order.missing)
+    found["latest_snapshot_version"] = order.snapshot_version or None
+    return found
+
+
+#: What the original's names for a work order's fields are here.
+_CALLED = {
+    "id": "work_order_id", "org_id": "tenant_id", "report_pack_id": "current_pack_id",
+    "readiness_score": "completeness_score", "latest_snapshot_version": "snapshot_version",
+    "created_by_user_id": "created_by",
+}  # fmt: skip
+
+
+def run_of(
+    work_order_id: UUID,
+    *,
+    rules_run_id: UUID,
+    output_version: int,
+    ruleset: str,
+    profile: str,
+    warnings: int,
+    created_at: datetime,
+) -> RulesRunLine:
+    """A run of the rules, with the snapshots before and after it."""
+    return RulesRunLine(
+        id=rules_run_id,
+        ruleset_version=ruleset,
+        profile=profile,
+        warnings_count=warnings,
+        input_snapshot=name_of(work_order_id, output_version - 1),
+        output_snapshot=name_of(work_order_id, output_version),
+        created_at=created_at,
+    )
+
+
+def name_of(work_order_id: UUID, version: int) -> SnapshotName:
+    """Which snapshot a version is."""
+    return SnapshotName(id=snapshot_id(work_order_id, version), version=version)
 
 
 def summary_of(snapshot: Snapshot) -> SnapshotSummary:
@@ -142,13 +154,14 @@ def full_of(connection: Connection, order: WorkOrder, snapshot: Snapshot) -> Sna
 
 def _identity(snapshot: Snapshot) -> dict[str, Any]:
     return {
+        "id": snapshot_id(snapshot.work_order_id, snapshot.version),
         "version": snapshot.version,
         "input_version": snapshot.version - 1,
         "bundle_digest": snapshot.bundle_digest,
         "ruleset_version": snapshot.ruleset,
         "profile": snapshot.profile,
         "template_key": snapshot.template_key,
-        "created_by": snapshot.created_by,
+        "created_by_user_id": snapshot.created_by,
         "created_at": snapshot.created_at,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid5
 
 from sqlalchemy import text
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
     from decimal import Decimal
-    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -90,6 +90,11 @@ class Snapshot:
     template_key: str
     created_by: UUID | None
     created_at: datetime
+
+
+def snapshot_id(work_order_id: UUID, version: int) -> UUID:
+    """The one id of a version of a work order's snapshots, for those who name things by ids."""
+    return uuid5(work_order_id, f"snapshot {version}")
 
 
 def columns_of(kind: type[Any]) -> str:

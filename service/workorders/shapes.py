@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from contracts.case import Chosen, ParameterOverride
 from contracts.contract import BankType, ReportType, RowId, TemplateSelector, ValueSlab
 from contracts.dates import Day
+from service.evidence.shapes import EvidenceAnswer, FieldLinkAnswer
+from service.packs.shapes import PackStateAnswer
 
 Status = Literal[
     "DRAFT", "EVIDENCE_PENDING", "DATA_PENDING", "READY_FOR_RENDER", "CLOSED", "CANCELLED"
@@ -122,9 +124,15 @@ class SnapshotQuery(Body):
 
 
 class WorkOrderLine(BaseModel):
-    """A work order as lists show it; `missing` is what keeps it from being ready."""
+    """A work order as lists show it; `missing` is what keeps it from being ready.
 
+    The original's names stand beside ours: `id`, `org_id`, `report_pack_id`, `readiness_score`,
+    `latest_snapshot_version`, `created_by_user_id`.
+    """
+
+    id: UUID
     work_order_id: UUID
+    org_id: UUID
     reference: str
     title: str | None
     report_type: ReportType
@@ -138,14 +146,18 @@ class WorkOrderLine(BaseModel):
     status: Status
     version: int
     snapshot_version: int
+    latest_snapshot_version: int | None
     pack_version: int
     current_pack_id: UUID | None
+    report_pack_id: UUID | None
     is_ready: bool
     completeness_score: int
+    readiness_score: int
     missing: list[str]
     fair_market_value: Decimal | None
     requested_by: UUID | None
     created_by: UUID | None
+    created_by_user_id: UUID | None
     created_at: datetime
     updated_at: datetime
 
@@ -164,6 +176,12 @@ class WorkOrderEntry(WorkOrderLine):
     contract: dict[str, Any]
 
 
+class WorkOrderCreated(WorkOrderEntry):
+    """A new work order; clients of the original look for it in `work_order`."""
+
+    work_order: WorkOrderLine
+
+
 class WorkOrderList(BaseModel):
     """Work orders, and where the next ones begin; None at the end."""
 
@@ -171,16 +189,22 @@ class WorkOrderList(BaseModel):
     next_cursor: str | None
 
 
-class SnapshotSummary(BaseModel):
+class SnapshotName(BaseModel):
+    """Which snapshot it is."""
+
+    id: UUID
+    version: int
+
+
+class SnapshotSummary(SnapshotName):
     """A snapshot's identity."""
 
-    version: int
     input_version: int
     bundle_digest: str
     ruleset_version: str
     profile: str
     template_key: str
-    created_by: UUID | None
+    created_by_user_id: UUID | None
     created_at: datetime
 
 
@@ -192,45 +216,13 @@ class SnapshotFull(SnapshotSummary):
     readiness_json: dict[str, Any]
 
 
-class EvidenceLine(BaseModel):
-    """A piece of evidence with its document; names of sensitive files are shown to few."""
-
-    evidence_item_id: UUID
-    key: str
-    evidence_type: str
-    doc_type: str | None
-    tags: dict[str, Any]
-    label: str | None
-    annexure_order: int | None
-    document_id: UUID | None
-    document_status: str | None
-    filename: str | None
-    media_type: str | None
-    size: int | None
-    sha256: str | None
-    classification: str | None
-    sensitivity: str | None
-    created_at: datetime
-
-
-class LinkLine(BaseModel):
-    """A field of the contract and the piece of evidence that shows it."""
-
-    field_evidence_link_id: UUID
-    field_key: str
-    evidence_item_id: UUID
-    key: str
-    confidence: Decimal | None
-    note: str | None
-
-
 class CommentLine(BaseModel):
     """A comment."""
 
-    comment_id: UUID
+    id: UUID
     comment_type: CommentType
     body: str
-    created_by: UUID | None
+    created_by_user_id: UUID | None
     created_at: datetime
 
 
@@ -241,14 +233,14 @@ class CommentList(BaseModel):
 
 
 class RulesRunLine(BaseModel):
-    """One run of the rules."""
+    """One run of the rules: from what was entered to what was computed of it."""
 
-    rules_run_id: UUID
-    input_version: int
-    output_version: int
-    ruleset: str
+    id: UUID
+    ruleset_version: str
     profile: str
-    warnings: int
+    warnings_count: int
+    input_snapshot: SnapshotName
+    output_snapshot: SnapshotName
     created_at: datetime
 
 
@@ -265,7 +257,7 @@ class StatusChangeLine(BaseModel):
 class PackLine(BaseModel):
     """A pack, briefly."""
 
-    pack_id: UUID
+    id: UUID
     version: int
     snapshot_version: int
     bundle_digest: str
@@ -283,8 +275,8 @@ class WorkOrderDetail(BaseModel):
     work_order: WorkOrderEntry | WorkOrderLine
     readiness: dict[str, Any] | None = None
     latest_snapshot: SnapshotFull | None = None
-    evidence: list[EvidenceLine] = []
-    field_evidence_links: list[LinkLine] = []
+    evidence_items: tuple[EvidenceAnswer, ...] = ()
+    field_evidence_links: tuple[FieldLinkAnswer, ...] = ()
     comments: list[CommentLine] = []
     rules_runs: list[RulesRunLine] = []
     status_changes: list[StatusChangeLine] = []
@@ -300,27 +292,46 @@ class ChangedField(BaseModel):
 
 
 class ContractChanged(BaseModel):
-    """What came of a patch."""
+    """What came of a patch; `output_snapshot` is `snapshot` under the original's name."""
 
+    work_order_id: UUID
     work_order: WorkOrderEntry
     snapshot: SnapshotSummary
+    input_snapshot: SnapshotName
+    output_snapshot: SnapshotSummary
+    rules_run: RulesRunLine
     readiness: dict[str, Any]
     changes: list[ChangedField]
     warnings: list[str]
 
 
 class StatusChanged(BaseModel):
-    """What came of a change of state; `changed` is False if it had the state already."""
+    """What came of a change of state; `changed` is False if it had the state already.
+
+    `pack_link` is the pack, where the work order is ready for one.
+    """
 
     work_order: WorkOrderLine
     changed: bool
     snapshot: SnapshotSummary | None
     readiness: dict[str, Any] | None
+    pack_link: PackStateAnswer | None
+
+
+class ManifestDocument(BaseModel):
+    """The file of a piece of evidence as the snapshot saw it."""
+
+    id: str
+    content_type: str | None
+    size_bytes: int | None
+    sha256: str | None
+    status: str
 
 
 class ManifestLine(BaseModel):
     """A piece of evidence as the snapshot saw it; `file` is its path in the bundle."""
 
+    id: str
     evidence_item_id: str
     document_id: str | None
     key: str
@@ -332,6 +343,9 @@ class ManifestLine(BaseModel):
     annexure_order: int | None
     classification: str | None
     sensitivity: str | None
+    source: str | None
+    captured_at: str | None
+    document: ManifestDocument | None
     file: str | None
     sha256: str | None
     size: int | None
@@ -339,8 +353,8 @@ class ManifestLine(BaseModel):
     annexure_hint: dict[str, Any] | None
 
 
-class Export(BaseModel):
-    """A snapshot, for another system."""
+class ExportBundle(BaseModel):
+    """What a snapshot holds."""
 
     work_order_id: UUID
     snapshot_version: int
@@ -350,3 +364,10 @@ class Export(BaseModel):
     readiness_json: dict[str, Any]
     annexure_defaults: dict[str, Any]
     evidence_manifest: list[ManifestLine]
+
+
+class Export(ExportBundle):
+    """A snapshot, for another system; clients of the original look for it in `export_bundle`."""
+
+    snapshot: SnapshotSummary
+    export_bundle: ExportBundle

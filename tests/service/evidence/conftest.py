@@ -86,7 +86,7 @@ class Desk:
     def checklist(self, work_order: str) -> Any:
         answer = self.client.get(f"/v1/repogen/work-orders/{work_order}/evidence-profiles")
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        return {item["key"]: item for item in answer.get_json()["checklist"]}
+        return {item["id"]: item for item in answer.get_json()["checklist"]}
 
 
 @pytest.fixture(scope="module")

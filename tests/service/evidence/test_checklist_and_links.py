@@ -28,7 +28,7 @@ def links(desk, order, *changes, **more):
 def piece_of(desk, order, **more):
     answer = desk.link(order, {"evidence_type": "GEO"} | more)
     assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.get_json()["evidence"][-1]["id"]
+    return answer.get_json()["evidence_items"][-1]["id"]
 
 
 def test_the_checklist_counts_what_is_there(desk):
@@ -38,10 +38,14 @@ def test_the_checklist_counts_what_is_there(desk):
     assert before["selected_profile_id"] == "valuation-format-a"
     assert before["selected_why"]
     assert before["is_chosen_by_name"] is False
-    exterior = {item["key"]: item for item in before["checklist"]}["exterior"]
+    exterior = {item["id"]: item for item in before["checklist"]}["exterior"]
     assert exterior["evidence_types"] == ["PHOTO"]
-    assert exterior["tags"] == {"category": "exterior"}
-    assert (exterior["found"], exterior["min_count"], exterior["satisfied"]) == (0, 2, False)
+    assert exterior["tags_json"] == {"category": "exterior"}
+    assert (exterior["current_count"], exterior["min_count"], exterior["satisfied"]) == (
+        0,
+        2,
+        False,
+    )
     assert [item["order_hint"] for item in before["checklist"]] == sorted(
         item["order_hint"] for item in before["checklist"]
     )
@@ -51,7 +55,7 @@ def test_the_checklist_counts_what_is_there(desk):
         item = {"evidence_type": "PHOTO", "document_id": document, "tags": {"category": "exterior"}}
         desk.link(order, item)
         found = desk.checklist(order)["exterior"]
-        assert (found["found"], found["satisfied"]) == (number + 1, number == 1)
+        assert (found["current_count"], found["satisfied"]) == (number + 1, number == 1)
     after = profiles(desk, order)
     assert after["readiness"]["completeness_score"] > before["readiness"]["completeness_score"]
 
@@ -268,7 +272,9 @@ def test_links_outlive_the_next_change_of_the_contract(desk):
     path = f"/v1/repogen/work-orders/{order}/contract"
     assert desk.client.patch(path, json=patch).status_code == 200
 
-    assert links(desk, order) == [made]
+    (kept,) = links(desk, order)
+    # Only the snapshot that it holds for is another.
+    assert kept == made | {"snapshot_id": kept["snapshot_id"]}
     unlinked = profiles(desk, order)["readiness"]["missing_field_evidence_links"]
     assert "property.address" not in unlinked
     assert "party.bank_name" in unlinked

@@ -18,7 +18,7 @@ def exterior(document, **more):
 
 def one_of(answer):
     assert answer.status_code == 200, answer.get_data(as_text=True)
-    (found,) = answer.get_json()["evidence"]
+    (found,) = answer.get_json()["evidence_items"]
     return found
 
 
@@ -101,7 +101,7 @@ def test_all_items_are_taken_or_none(desk):
     ):
         answer = desk.link(order, good, bad)
         assert (answer.status_code, answer.get_json()["code"]) == (status, code), bad
-    assert desk.evidence(order)["evidence"] == []
+    assert desk.evidence(order)["evidence_items"] == []
     assert desk.evidence(order)["version"] == 1
 
 
@@ -170,20 +170,20 @@ def test_only_an_uploaded_file_counts(desk):
     deed = {"evidence_type": "DOCUMENT", "doc_type": "SALE_DEED"}
 
     def found():
-        return desk.checklist(order)["sale_deed"]["found"]
+        return desk.checklist(order)["sale_deed"]["current_count"]
 
     assert one_of(desk.link(order, deed | {"document_id": pending}))["status"] == "pending"
     assert found() == 0
     before = desk.evidence(order)
     desk.confirm(pending)
     after = desk.evidence(order)
-    assert after["evidence"][0]["status"] == "uploaded"
+    assert after["evidence_items"][0]["status"] == "uploaded"
     assert (found(), after["version"]) == (1, before["version"] + 1)
     assert after["completeness_score"] > before["completeness_score"]
 
     desk.client.delete(f"/v1/documents/{pending}", json={"reason": "another house's deed"})
     gone = desk.evidence(order)
-    assert gone["evidence"][0]["status"] == "deleted"
+    assert gone["evidence_items"][0]["status"] == "deleted"
     assert (found(), gone["completeness_score"]) == (0, before["completeness_score"])
     # A piece without any file is promised, no more.
     desk.link(order, deed)
@@ -234,7 +234,7 @@ def test_ordering_changes_the_numbers_and_not_one_other_byte(desk, rows):
     )
     before = rows(every, id=order)
     answer = desk.client.post(f"/v1/repogen/work-orders/{order}/evidence/auto-order")
-    ordered = answer.get_json()["evidence"]
+    ordered = answer.get_json()["evidence_items"]
 
     assert answer.status_code == 200
     assert [one["annexure_order"] for one in ordered] == [1, 2, 3, 4, 5, 6]
@@ -254,7 +254,9 @@ def test_a_removed_piece_is_gone_from_the_list_and_kept_in_the_record(desk, rows
 
     assert desk.client.delete(path, json={}).status_code == 422
     assert (
-        desk.client.delete(path, json={"reason": "the neighbour's house"}).get_json()["evidence"]
+        desk.client.delete(path, json={"reason": "the neighbour's house"}).get_json()[
+            "evidence_items"
+        ]
         == []
     )
     assert desk.client.delete(path, json={"reason": "once more"}).status_code == 404
@@ -277,7 +279,7 @@ def test_nothing_is_changed_while_a_report_stands(desk, set_status, rows, state)
     document = desk.document(remarks="first")["id"]
     pending = desk.pending(files.jpeg(60 + FROZEN.index(state)))
     desk.link(order, exterior(document, key="a"), exterior(pending, key="b"))
-    piece = desk.evidence(order)["evidence"][0]["id"]
+    piece = desk.evidence(order)["evidence_items"][0]["id"]
     base = f"/v1/repogen/work-orders/{order}"
     link = {"field_key": "property.address", "evidence_item_id": piece}
     assert (
@@ -331,7 +333,7 @@ def test_a_list_tells_of_pictures_that_are_used_elsewhere(desk):
     old = desk.document(content, work_order_id=first)
     new = desk.document(content, work_order_id=second)
     desk.link(second, exterior(new["id"]))
-    (copy,) = desk.evidence(second)["evidence"][0]["duplicates"]
+    (copy,) = desk.evidence(second)["evidence_items"][0]["duplicates"]
 
     assert (copy["document_id"], copy["how"]) == (old["id"], "same file")
     assert copy["work_order_id"] == first

@@ -16,10 +16,11 @@ def test_weakness_11_nothing_counts_as_received_because_somebody_says_so(desk: A
     order = desk.work_order()
     deed = {"evidence_type": "DOCUMENT", "doc_type": "SALE_DEED"}
 
-    for invented in ({"file_ref": "received://manual/deed"}, {"status": "uploaded"}):
-        assert desk.link(order, deed | invented).status_code == 422
-    assert desk.link(order, deed).status_code == 200
-    assert desk.checklist(order)["sale_deed"]["found"] == 0
+    assert desk.link(order, deed | {"status": "uploaded"}).status_code == 422
+    said = desk.link(order, deed | {"file_ref": "received://manual/deed"})
+    assert said.status_code == 200
+    assert [one["status"] for one in said.get_json()["evidence_items"]] == ["pending"]
+    assert desk.checklist(order)["sale_deed"]["current_count"] == 0
 
 
 def test_weakness_20_a_file_is_read_when_it_comes_and_clicks_ask_for_no_more_work(

@@ -384,6 +384,71 @@ def test_a_property_that_no_contract_would_take_is_refused_by_field(owner: Any) 
     assert fields == ["property.adress", "property.total_floors"]
 
 
+PLOT = {
+    "address": "x",
+    "land_area": "100 sqm",
+    "coordinates": {"latitude": "12.9716", "longitude": "77.5946"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"land_area": "101 sqm"}, "property.land_area"),
+        ({"land_area": None}, "property.land_area"),
+        (
+            {"coordinates": {"latitude": "12.9717", "longitude": "77.5946"}},
+            "property.coordinates.latitude",
+        ),
+    ],
+)
+def test_an_area_or_a_coordinate_of_a_property_changes_with_a_reason_only(
+    clerk: Any, owner_engine: Any, change: dict[str, Any], field: str
+) -> None:
+    made = clerk.post("/v1/properties", json={"label": f"P {new_id()}", "property": PLOT})
+    address = f"/v1/properties/{made.get_json()['property_id']}"
+    body = {"property": {name: said for name, said in (PLOT | change).items() if said}}
+
+    refused = clerk.patch(address, json=body)
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "REASON_REQUIRED")
+    assert [one["field"] for one in refused.get_json()["errors"]] == [field]
+    assert clerk.get(address).get_json() == made.get_json()
+    assert clerk.patch(address, json=body | {"reason": "  "}).status_code == 422
+
+    changed = clerk.patch(address, json=body | {"reason": "measured again"})
+    assert changed.status_code == 200, changed.get_data(as_text=True)
+    assert changed.get_json()["property"] == body["property"]
+    with owner_engine.connect() as connection:
+        told = connection.execute(
+            text(
+                "select e.reason, d.details from audit_events e join audit_details d"
+                " using (tenant_id, event_id) where subject_type = 'property' and subject_id = :id"
+                " and e.action = 'registers:property:changed'"
+            ),
+            {"id": made.get_json()["property_id"]},
+        ).all()
+    ((reason, details),) = told
+    assert reason == "measured again"
+    assert "100 sqm" in str(details)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"address": "y"}, {"built_up_area": "50 sqm"}, {"land_area": "100.0 sqm"}],
+    ids=["what no value rests on", "an area that was not there", "the same area"],
+)
+def test_what_else_changes_of_a_property_needs_no_reason(
+    clerk: Any, change: dict[str, Any]
+) -> None:
+    made = clerk.post("/v1/properties", json={"label": f"P {new_id()}", "property": PLOT})
+    address = f"/v1/properties/{made.get_json()['property_id']}"
+
+    assert clerk.patch(address, json={"property": PLOT | change}).status_code == 200
+    assert clerk.patch(address, json={"label": f"Q {new_id()}"}).status_code == 200
+    alone = clerk.patch(address, json={"reason": "for nothing"})
+    assert (alone.status_code, alone.get_json()["code"]) == (400, "NO_CHANGES")
+
+
 def test_every_change_is_in_the_audit_with_what_was_and_what_is(
     clerk: Any, owner: Any, bank: Any, owner_engine: Any
 ) -> None:

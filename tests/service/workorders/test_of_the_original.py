@@ -36,8 +36,8 @@ def test_creating_linking_patching_and_exporting(service, actor, desk, create, r
     assert patched.status_code == 200
     assert patched.get_json()["snapshot"]["version"] == 2
     detail = desk.get(address).get_json()
-    assert [run["output_version"] for run in detail["rules_runs"]] == [2]
-    assert detail["rules_runs"][0]["ruleset"] == "m5.4-v1@1"
+    assert [run["output_snapshot"]["version"] for run in detail["rules_runs"]] == [2]
+    assert detail["rules_runs"][0]["ruleset_version"] == "m5.4-v1@1"
 
     exported = desk.get(f"{address}/export?snapshot_version=2").get_json()
     computed = exported["derived_json"]["computed_values"]

@@ -122,7 +122,9 @@ def test_a_bundle_with_an_identity_paper_is_for_those_who_may_see_it(
     assert desk.get(f"{ORDERS}/{ready}/export/bundle").status_code == 200
     few = sign_in(make_user(firm, ["accounts"]))
     detail = few.get(f"{ORDERS}/{ready}").get_json()
-    names = {line["key"]: line["filename"] for line in detail["evidence"]}
+    names = {
+        line["key"]: line["document"]["original_filename"] for line in detail["evidence_items"]
+    }
     assert names["photo-1"] is None
     assert names["photo-2"] == "2.jpg"
 
@@ -169,7 +171,7 @@ def test_readiness_is_of_this_moment_and_the_snapshots_of_its_own(service, actor
     assert detail["latest_snapshot"]["readiness_json"]["ready"] is True
     assert detail["work_order"]["is_ready"] is False
     assert detail["work_order"]["missing"] == ["valuation_photos: need at least 6, found 5"]
-    assert len(detail["evidence"]) == 5
+    assert len(detail["evidence_items"]) == 5
 
 
 def test_a_pending_document_counts_for_nothing(service, actor, ready, owner_engine):

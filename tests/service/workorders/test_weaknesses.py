@@ -14,7 +14,7 @@ def test_weakness_14_a_list_shows_what_is_ready_now(desk, ready):
         return item["is_ready"], item["missing"]
 
     assert listed() == (True, [])
-    piece = desk.get(f"{ORDERS}/{ready}/evidence").get_json()["evidence"][5]["id"]
+    piece = desk.get(f"{ORDERS}/{ready}/evidence").get_json()["evidence_items"][5]["id"]
     gone = desk.delete(f"{ORDERS}/{ready}/evidence/{piece}", json={"reason": "a neighbour's"})
     assert gone.status_code == 200
     assert listed() == (False, ["valuation_photos: need at least 6, found 5"])

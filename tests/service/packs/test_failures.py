@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from service.jobs.job import Job, LeaseLost
 from service.jobs.outgoing import mark_due
 from service.jobs.running import perform, run_pending, take_lease
 from service.objects.storage import exists, put_new
-from service.packs import failing, making
+from service.packs import failing, making, sweeping
 from service.packs.sweeping import FOLDER_PREFIXES, sweep
 from tests.service.packs.specimen import enter, force_ready, make_ready, read_specimen, take_back
 
@@ -408,6 +409,20 @@ def test_the_sweep_takes_old_objects_that_no_pack_names_and_no_others(
     assert in_use.exists()
     in_use.rmdir()
     assert [exists(objects, key) for key in (named, young, under_way)] == [True, False, True]
+
+
+def test_every_folder_that_a_killed_process_may_leave_is_swept() -> None:
+    root = Path(sweeping.__file__).parent.parent
+    made = {
+        prefix
+        for path in root.rglob("*.py")
+        for prefix in re.findall(
+            r"(?:TemporaryDirectory|mkdtemp)\(prefix=\"([a-z-]+)\"", path.read_text("utf-8")
+        )
+    }
+
+    # The counts of web processes are theirs while they live, however old.
+    assert made - {"zenops-metrics-", "scratch-"} == {*FOLDER_PREFIXES} - {making.FOLDER_PREFIX}
 
 
 def _age(path: Path) -> None:

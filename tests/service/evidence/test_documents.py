@@ -93,7 +93,9 @@ def test_a_list_is_filtered_and_continued(make_desk):
         ("classification=legal", [first]),
         ("purpose=evidence", [first]),
         ("source=mobile_camera", [second]),
-        ("sensitivity=pii", [second]),
+        # A legal paper is one by its kind.
+        ("sensitivity=pii", [second, first]),
+        ("sensitivity=internal", [third]),
         (f"work_order_id={order}", [second]),
         ("tag_key=room", [second]),
         ("tag_key=room&tag_value=hall", [second]),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 AccountType = Literal["tenant", "external_associate"]
 Mode = Literal["POSTPAID", "CREDIT"]
 Status = Literal["active", "suspended"]
+#: To whom it is supplied, for GST: anybody in India, a unit or developer of a special economic zone, or
+#: somebody abroad.
+Supply = Literal["regular", "sez", "overseas"]
 
 #: The days an invoice may take to be paid, unless the account has others.
 TERMS_DAYS: Mapping[str, int] = {"tenant": 15, "external_associate": 7}

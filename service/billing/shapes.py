@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from service.billing.accounts import AccountType, Mode, Status
+from service.billing.accounts import AccountType, Mode, Status, Supply
 from service.billing.credits import LARGEST_AMOUNT, HoldStatus
 from service.billing.timeline import Source
 from service.people.shapes import Email, InvitationAnswer, Name, Slug, Tenant
@@ -125,6 +125,11 @@ class BillTo(_Sent):
     gstin: Gstin | None = None
     state_code: StateCode | None = None
     email: Email | None = None
+    supply: Supply = Field(
+        "regular",
+        description="`sez` for a unit or developer of a special economic zone: integrated tax in any"
+        " State; `overseas` for a customer abroad, who is not invoiced here",
+    )
 
 
 class NewAccount(_Sent):

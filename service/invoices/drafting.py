@@ -17,7 +17,8 @@ from service.billing.usage import record_usage
 from service.errors import conflict, invalid, not_found, version_conflict
 from service.identifiers import new_id
 from service.invoices import records
-from service.invoices.gst import check_rate, place_of_supply
+from service.invoices.customers import customer_of
+from service.invoices.gst import check_rate
 from service.invoices.issuers import current_issuer
 from service.invoices.periods import indian_day
 from service.invoices.prices import price_of_report
@@ -238,12 +239,7 @@ def change_draft(
 
 def _is_within_state(account: Account, issuer: Issuer | None) -> bool:
     """Whether a draft is reckoned with central and State tax; with nobody to issue it, it is not."""
-    if issuer is None:
-        return False
-    place = place_of_supply(
-        gstin=account.gstin, state_code=account.state_code, issuer_state=issuer.state_code
-    )
-    return place == issuer.state_code
+    return issuer is not None and customer_of(account).is_within_state(issuer.state_code)
 
 
 def _check_items(items: Sequence[Item]) -> None:

@@ -125,7 +125,7 @@ def place_of_supply(*, gstin: str | None, state_code: str | None, issuer_state: 
     """The State that a service is supplied in: IGST Act, section 12(2).
 
     A registered customer's is that of its registration. Another's is the State of the address on
-    record; where there is none, the supplier's own.
+    record; where there is no address, the supplier's own: (b)(ii).
     """
     return gstin[:2] if gstin else state_code or issuer_state
 

@@ -15,7 +15,8 @@ from service.billing.acting import as_billing
 from service.billing.journal import known_entry, lock_account, post, request_digest
 from service.errors import conflict, invalid
 from service.invoices import records
-from service.invoices.gst import gstin_problem, is_rate, place_of_supply
+from service.invoices.customers import check_taxable, customer_of
+from service.invoices.gst import is_rate
 from service.invoices.issuers import the_issuer
 from service.invoices.letters import check_letters
 from service.invoices.numbering import take_number
@@ -61,8 +62,8 @@ def issue(
 
     Raises:
         ServiceError: 404; 409 INVOICE_ALREADY_ISSUED, INVOICE_VOID, ISSUER_MISSING,
-            ACCOUNT_GSTIN_INVALID, ACCOUNT_ADDRESS_MISSING, TAX_RATE_NOT_IN_FORCE,
-            LETTERS_NOT_PRINTABLE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED; 400 ISSUE_DATE_INVALID, DUE_DATE_INVALID.
+            CUSTOMER_ABROAD, ACCOUNT_GSTIN_INVALID, ACCOUNT_STATE_MISSING, ACCOUNT_ADDRESS_MISSING,
+            TAX_RATE_NOT_IN_FORCE, LETTERS_NOT_PRINTABLE, NUMBER_SERIES_FULL, IDEMPOTENCY_KEY_REUSED; 400 ISSUE_DATE_INVALID, DUE_DATE_INVALID.
     """
     tenant = account.tenant_id
     digest = request_digest("invoice_issue", invoice=invoice_id, on=on, due_on=due_on)
@@ -100,7 +101,7 @@ def issue(
             number=numbered.number,
             issuer_gstin=issuer.gstin,
             financial_year=numbered.financial_year,
-            place_of_supply=_place(account, issuer),
+            place_of_supply=customer_of(account).place(issuer.state_code),
             parties=canonical_json(parties).decode(),
             issued_on=numbered.on,
             due_on=max(due, numbered.on),
@@ -200,7 +201,7 @@ def owed(totals: Totals) -> dict[str, int]:
 
 def parties_of(account: Account, issuer: Issuer) -> dict[str, Any]:
     """Who issues to whom, as the invoice keeps it: an account's GSTIN decides its State."""
-    state_code = account.gstin[:2] if account.gstin else account.state_code
+    customer = customer_of(account)
     return {
         "issuer": {
             **issuer.details,
@@ -211,8 +212,8 @@ def parties_of(account: Account, issuer: Issuer) -> dict[str, Any]:
         "bill_to": {
             "name": account.display_name,
             **json.loads(account.bill_to),
-            "gstin": account.gstin,
-            "state_code": state_code,
+            "gstin": customer.gstin,
+            "state_code": customer.state_code,
         },
     }
 
@@ -223,22 +224,19 @@ def _taxed(lines: Sequence[Line], account: Account, issuer: Issuer) -> tuple[Lin
         Item(line.description, line.sac, line.quantity, line.unit_price, line.tax_rate)
         for line in lines
     ]
-    return price_lines(items, is_within_state=_place(account, issuer) == issuer.state_code)
-
-
-def _place(account: Account, issuer: Issuer) -> str:
-    return place_of_supply(
-        gstin=account.gstin, state_code=account.state_code, issuer_state=issuer.state_code
+    return price_lines(
+        items, is_within_state=customer_of(account).is_within_state(issuer.state_code)
     )
 
 
 def _check_account(account: Account, totals: Totals) -> None:
     """Refuse what the law does not let stand on an invoice, while it can still be mended."""
-    if account.gstin is not None:
-        if problem := gstin_problem(account.gstin):
-            raise conflict("ACCOUNT_GSTIN_INVALID", "The account's GSTIN cannot be right", problem)
-    elif totals.subtotal >= _ADDRESS_FROM and not (
-        account.state_code and json.loads(account.bill_to).get("address")
+    customer = customer_of(account)
+    check_taxable(customer)
+    if (
+        customer.gstin is None
+        and totals.subtotal >= _ADDRESS_FROM
+        and not (customer.state_code and customer.has_address)
     ):
         raise conflict(
             "ACCOUNT_ADDRESS_MISSING",

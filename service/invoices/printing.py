@@ -44,6 +44,14 @@ _MARGIN_MM, _WIDTH_MM = 18, 174
 _ROUNDING = (
     "Each line and each tax on it is rounded to the paisa, half up; the total is their plain sum."
 )
+# CGST Rules, rule 46, in the words that it prescribes.
+_TO_A_ZONE = (
+    "SUPPLY TO SEZ UNIT OR SEZ DEVELOPER FOR AUTHORISED OPERATIONS ON PAYMENT OF INTEGRATED TAX"
+)
+_NO_ADDRESS = (
+    "No address of the customer is on record: the place of supply is the supplier's (IGST Act, section"
+    " 12(2)(b)(ii))."
+)
 _REVERSE_CHARGE = "Tax is not payable on reverse charge."
 
 
@@ -117,6 +125,10 @@ def invoice_pdf(invoice: Invoice, lines: Sequence[Line], parties: dict[str, Any]
         for line in lines
     ]
     notes = [invoice.notes] if invoice.notes else []
+    if parties["bill_to"].get("supply") == "sez" and is_taxed:
+        notes.append(_TO_A_ZONE)
+    if not (parties["bill_to"].get("state_code") or parties["bill_to"].get("address")):
+        notes.append(_NO_ADDRESS)
     return _print(
         _Paper(
             title=title,
@@ -414,7 +426,12 @@ def _taxes(paper: _Paper) -> list[tuple[str, str]]:
     """The columns of tax, by what they are called where it was supplied."""
     issuer = paper.parties["issuer"]["state_code"]
     place = paper.place
-    is_within = place == issuer if place is not None else not paper.igst and bool(paper.cgst)
+    # To a special economic zone it is integrated tax in the issuer's own State too.
+    is_regular = paper.parties["bill_to"].get("supply", "regular") == "regular"
+    if place is not None:
+        is_within = is_regular and place == issuer
+    else:
+        is_within = not paper.igst and bool(paper.cgst)
     if not is_within:
         return [("IGST", "igst")]
     state = law().states.get(issuer)

@@ -200,6 +200,42 @@ def test_44_numbers_of_json_are_read_digit_by_digit(books: Books, studio: Client
     assert made["subtotal"] == "999999999999.99"
 
 
+def test_a_customer_abroad_is_refused_with_what_to_do_and_can_be_put_right(
+    books: Books, studio: Client
+) -> None:
+    bill_to = {"name": "Specimen Overseas", "address": ["1 Street", "Leeds"], "supply": "overseas"}
+    account = read(
+        studio.post(
+            "/v1/control/accounts",
+            json={
+                "tenant_id": str(books.firm_id),
+                "external_key": f"v1:partner:{new_id()}",
+                "display_name": "Specimen Overseas",
+                "bill_to": bill_to,
+            },
+        ),
+        201,
+    )
+    assert account["bill_to"]["supply"] == "overseas"
+    made = read(
+        studio.post("/v1/invoices", json={"account_id": account["account_id"], "items": [LINE]}),
+        201,
+    )
+    issue = f"/v1/invoices/{made['id']}/issue"
+
+    refused = read(studio.post(issue, json={}, **key()), 409)
+    assert refused["code"] == "CUSTOMER_ABROAD"
+    assert "bill_to.supply" in refused["detail"]
+    path = f"/v1/control/accounts/{account['account_id']}/status"
+    wrong = {"bill_to": {**bill_to, "supply": "export"}}
+    read(studio.patch(path, json=wrong), 422)
+    read(studio.patch(path, json={"bill_to": {**bill_to, "supply": "sez"}, "state_code": "29"}))
+
+    issued = read(studio.post(issue, json={}, **key()))
+    assert (issued["igst"], issued["cgst"], issued["place_of_supply"]) == ("180.00", "0.00", "29")
+    assert issued["bill_to"]["supply"] == "sez"
+
+
 def test_a_firm_reads_its_invoices_and_writes_none(
     books: Books, studio: Client, firm: Client
 ) -> None:
@@ -207,21 +243,45 @@ def test_a_firm_reads_its_invoices_and_writes_none(
     address = f"/v1/invoices/{made['id']}"
     assert read(firm.get(address))["invoice_number"] == made["invoice_number"]
     assert made["id"] in {one["id"] for one in read(firm.get("/v1/invoices"))["items"]}
-    for path in (
-        "issue",
-        "send",
-        "void",
-        "payments",
-        "mark-paid",
-        "adjustments",
-        "remind",
-        "refunds",
-    ):
-        assert read(firm.post(f"{address}/{path}", json={}), 403)["code"] == "AUDIENCE_MISMATCH"
-    assert read(firm.patch(address, json={}), 403)["code"] == "AUDIENCE_MISMATCH"
-    body = {"account_id": made["account_id"], "items": [LINE]}
-    assert read(firm.post("/v1/invoices", json=body), 403)["code"] == "AUDIENCE_MISMATCH"
-    assert read(firm.get("/v1/price-lists"), 403)["code"] == "AUDIENCE_MISMATCH"
+    _writes_none(firm, made)
+    assert read(studio.get(address)) == made
+
+
+def test_the_portal_reads_its_own_invoice_and_writes_none(
+    books: Books, studio: Client, make_user: Any, sign_in: Any
+) -> None:
+    """The original's PORTAL_INVOICE_WRITE_FORBIDDEN, for an invoice that the person may read."""
+    person = make_user(Firm(books.firm_id, "", ""), ["portal_user"])
+    made = issued(studio, books.account(owner_user_id=person.user_id))
+    portal = sign_in(person, "portal")
+    address = f"/v1/invoices/{made['id']}"
+    assert read(portal.get(address))["invoice_number"] == made["invoice_number"]
+    _writes_none(portal, made)
+    assert read(studio.get(address)) == made
+
+
+def _writes_none(client: Client, made: Any) -> None:
+    """Whatever writes an invoice is refused, by either of its addresses, and by one code."""
+    for base in ("/v1/invoices", "/v1/service-invoices"):
+        refused = [
+            client.post(f"{base}/{made['id']}/{path}", json={})
+            for path in (
+                "issue",
+                "send",
+                "void",
+                "payments",
+                "mark-paid",
+                "adjustments",
+                "remind",
+                "refunds",
+            )
+        ]
+        refused.append(client.patch(f"{base}/{made['id']}", json={}))
+        body = {"account_id": made["account_id"], "items": [LINE]}
+        refused.append(client.post(base, json=body))
+        for one in refused:
+            assert read(one, 403)["code"] == "AUDIENCE_MISMATCH"
+    assert read(client.get("/v1/price-lists"), 403)["code"] == "AUDIENCE_MISMATCH"
 
 
 def test_another_firm_sees_none_of_it(

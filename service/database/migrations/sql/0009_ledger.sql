@@ -59,7 +59,7 @@ create table billing_accounts (
     payment_terms_days integer not null default 15 check (payment_terms_days between 0 and 365),
     credit_cost_model text not null default 'flat' check (credit_cost_model = 'flat'),
     currency text not null default 'INR' check (currency = 'INR'),
-    -- As invoices address it: {name, address[], gstin, state_code, email}.
+    -- As invoices address it: {name, address[], gstin, state_code, email, supply}.
     bill_to text not null default '{}',
     state_code text check (state_code ~ '^[0-9]{2}$'),
     gstin text check (gstin ~ '^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$'),

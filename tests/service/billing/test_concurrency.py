@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from service.api.answers import json_ready
 from service.billing import credits, journal, records
 from service.billing.accounts import Account
+from service.billing.reconciling_holds import Wanted, ended_holds, reconcile
+from service.clock import now
 from service.database.connections import make_engine, transaction
 from service.errors import ServiceError
 from tests.chaos.size import NAME
-from tests.service.billing.conftest import person
+from tests.service.billing.conftest import person, studio
 from tests.service.conftest import Database
 
-#: Callers at once, reserves, keys with callers for each, and races.
-CALLERS, RESERVES, KEYS, RACES = {"small": (50, 200, 20, 500)}.get(NAME, (90, 10_000, 200, 20_000))
+#: Callers at once, reserves, keys with callers for each, races, and races of the sweep.
+CALLERS, RESERVES, KEYS, RACES, SWEEPS = {"small": (50, 200, 20, 500, 40)}.get(
+    NAME, (90, 10_000, 200, 20_000, 500)
+)
+#: How far apart the three of a race are let go, so that each is sometimes the first.
+APART_SECONDS = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +176,72 @@ def test_of_consumption_release_and_expiry_one_wins_and_the_others_are_told_whic
         wallet = journal.find_wallet(connection, account.tenant_id, account.account_id)
         assert (wallet.wallet, wallet.reserved) == (RACES - winners["c"], 0)
         assert journal.verify_journal(connection, account.tenant_id, account.account_id) == []
+
+
+def test_of_consumption_release_and_the_sweep_itself_one_wins(
+    engine: Engine, new_account: Callable[[int], Account]
+) -> None:
+    """The round that frees what is past its time judges a hold, and then ends it or leaves it."""
+    account = new_account(SWEEPS)
+    tenant, actor = account.tenant_id, person(account.tenant_id)
+    with transaction(engine, role="zen_web", tenant_id=tenant) as connection:
+        held = [
+            credits.reserve(
+                connection,
+                actor,
+                account,
+                1,
+                key=f"k{one}",
+                ref=("channel_request", str(one)),
+                expires_at=now() - timedelta(minutes=1),
+            ).hold
+            for one in range(SWEEPS)
+        ]
+    at, wanted = now(), Wanted(tenant_id=tenant, account_id=account.account_id, limit=SWEEPS)
+
+    def begin(_: UUID) -> AbstractContextManager[Connection]:
+        return transaction(engine, role="zen_studio", tenant_id=tenant)
+
+    with begin(tenant) as connection:
+        found = {one.hold_id: one for one in ended_holds(connection, wanted, at)}
+    assert {one.verdict for one in found.values()} == {"timeout"}
+    start = threading.Barrier(3)
+
+    def sweep(hold_id: UUID) -> bool:
+        done = reconcile(begin, studio, [found[hold_id]], wanted, at=at)
+        assert (done.errors, done.consumed) == ((), 0)
+        assert done.released + done.skipped == 1
+        return done.released == 1
+
+    def consume(hold_id: UUID) -> bool:
+        key = f"consume:{hold_id}"
+        return not isinstance(
+            outcome(engine, account, credits.consume, hold_id=hold_id, key=key), str
+        )
+
+    def release(hold_id: UUID) -> bool:
+        what = {"hold_id": hold_id, "key": f"release:{hold_id}", "reason": "cancelled"}
+        return not isinstance(outcome(engine, account, credits.release, **what), str)
+
+    def racer(place: int, act: Callable[[UUID], bool]) -> list[bool]:
+        won = []
+        for number, hold in enumerate(held):
+            assert hold is not None
+            start.wait(30)
+            # At every fourth race all start at once.
+            time.sleep((place + number) % 3 * APART_SECONDS if number % 4 else 0)
+            won.append(act(hold.hold_id))
+        return won
+
+    with ThreadPoolExecutor(3) as racers:
+        runs = [racers.submit(racer, *one) for one in enumerate((consume, release, sweep))]
+        races = list(zip(*(run.result() for run in runs), strict=True))
+
+    assert [sum(one) for one in races] == [1] * SWEEPS
+    consumed, released, swept = (sum(one[place] for one in races) for place in range(3))
+    assert min(consumed, released, swept) > 0, "each was the first at some time"
+    with begin(tenant) as connection:
+        wallet = journal.find_wallet(connection, tenant, account.account_id)
+        assert (wallet.wallet, wallet.reserved) == (SWEEPS - consumed, 0)
+        assert journal.verify_journal(connection, tenant, account.account_id) == []
+        assert ended_holds(connection, wanted, at) == []

@@ -75,8 +75,7 @@ create index access_tokens_by_user on access_tokens (tenant_id, user_id);
 alter table access_tokens enable row level security;
 alter table access_tokens force row level security;
 grant select on access_tokens to zen_backup;
--- A token stays of the firm, the person and the rights that it was made for.
-grant select, insert, update (user_id, last_used_at, revoked_at) on access_tokens to zen_login;
+grant select, insert, update on access_tokens to zen_login;
 create policy login_select on access_tokens for select to zen_login
     using (token_sha256 = (select app.token_sha256()) or user_id = (select app.user_id()));
 create policy login_insert on access_tokens for insert to zen_login

@@ -119,6 +119,7 @@ def test_making_a_work_order_ready_makes_its_pack_and_asking_again_gives_the_sam
     assert [one.status_code for one in (first, second, third)] == [201, 200, 200]
     made, same = first.get_json(), second.get_json()
     assert (made.pop("idempotent"), same.pop("idempotent")) == (False, True)
+    assert (made.pop("queue_enqueued"), same.pop("queue_enqueued")) == (True, False)
     assert made == same
     assert made["pack"]["status"] == "generating"
     assert made["generation_job"]["kind"] == "pack.bundle"

@@ -136,6 +136,16 @@ def make_order(
     return make
 
 
+def make_next_version(service: Service, look: Any, order: Order) -> None:
+    """Make, prove and sign the next version of an order that was reopened."""
+    look(
+        "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id
+    )
+    assert order.desk.post(f"{order.path}/create-pack").status_code == 201
+    finish_pack(service, look, order)
+    sign_pack(look, order)
+
+
 def finish_pack(service: Service, look: Any, order: Order, *, proven: bool = True) -> None:
     """Say of the current pack that its report was printed and proved."""
     ((pack,),) = look(

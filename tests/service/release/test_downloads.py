@@ -18,7 +18,7 @@ from service.evidence.limits import limits
 from service.objects.storage import get_bytes
 from service.privacy.firm_archive import write_archive
 from tests.service.conftest import Firm
-from tests.service.release.conftest import Order, finish_pack, refused, sign_pack
+from tests.service.release.conftest import Order, make_next_version, refused
 
 
 def artifact(client: Any, order: Order, kind: str, version: int = 1) -> Any:
@@ -51,13 +51,7 @@ def correct(service: Any, look: Any) -> Any:
     def made(order: Order, why: str = "wrong area", *, released: bool = True) -> None:
         move = order.desk.post(f"{order.path}/status", json={"status": "DATA_PENDING", "note": why})
         assert move.status_code == 200, move.get_json()
-        look(
-            "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id",
-            id=order.id,
-        )
-        assert order.desk.post(f"{order.path}/create-pack").status_code == 201
-        finish_pack(service, look, order)
-        sign_pack(look, order)
+        make_next_version(service, look, order)
         if released:
             let_out(order, "corrected")
 

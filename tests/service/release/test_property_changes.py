@@ -9,7 +9,7 @@ import pytest
 
 from service.bootstrap import Service
 from service.release.property_changes import differing
-from tests.service.release.conftest import Order, finish_pack, sign_pack
+from tests.service.release.conftest import Order, make_next_version
 
 HOUSE = {"survey_no": "112/4", "village": "Kolar", "pin_code": "462042", "address": "1 Lake Road"}
 
@@ -46,7 +46,7 @@ def correct(service: Service, look: Any) -> Callable[[Order, dict[str, Any]], No
         note = {"status": "DATA_PENDING", "note": "the wrong house"}
         assert order.desk.post(f"{order.path}/status", json=note).status_code == 200
         _patch(order, patch)
-        _make(service, look, order)
+        make_next_version(service, look, order)
 
     return again
 
@@ -54,15 +54,6 @@ def correct(service: Service, look: Any) -> Callable[[Order, dict[str, Any]], No
 def _patch(order: Order, patch: dict[str, Any]) -> None:
     answer = order.desk.patch(f"{order.path}/contract", json={"patch": {"property": patch}})
     assert answer.status_code == 200, answer.get_json()
-
-
-def _make(service: Service, look: Any, order: Order) -> None:
-    look(
-        "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id
-    )
-    assert order.desk.post(f"{order.path}/create-pack").status_code == 201
-    finish_pack(service, look, order)
-    sign_pack(look, order)
 
 
 def told(look: Any, order: Order) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from service.billing import credits
 from service.release.records import unexplained_releases
 from tests.service.packs.specimen import actor_of, as_web
-from tests.service.release.conftest import Order, refused
+from tests.service.release.conftest import Order, make_next_version, refused
 
 
 def rows_of(look: Any, order: Order) -> list[tuple[Any, ...]]:
@@ -269,18 +269,11 @@ def test_the_decisions_are_in_the_audit_and_counted(
 def test_one_settled_charge_covers_the_corrected_version(
     service: Any, make_order: Any, open_credit: Any, hold: Any, credits_of: Any, look: Any
 ) -> None:
-    from tests.service.release.conftest import finish_pack, sign_pack
-
     order, account = make_order(), open_credit(5)
     hold(account, order)
     order.release("first")
     order.desk.post(f"{order.path}/status", json={"status": "DATA_PENDING", "note": "wrong area"})
-    look(
-        "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id
-    )
-    assert order.desk.post(f"{order.path}/create-pack").status_code == 201
-    finish_pack(service, look, order)
-    sign_pack(look, order)
+    make_next_version(service, look, order)
     covered = order.release("second").get_json()
 
     assert (covered["gate_result"], covered["release"]["reason"]) == (

@@ -21,7 +21,7 @@ from service.invoices.issuing import issue, void
 from service.invoices.settling import reverse_settlement
 from service.reconciliation.comparing import DRIFTS, find
 from tests.service.billing.conftest import acting, studio
-from tests.service.release.conftest import Order, finish_pack, sign_pack
+from tests.service.release.conftest import Order, make_next_version
 from tests.service.release.test_concurrency import asking, at_once
 
 #: Findings about what was let out, and who paid for it.
@@ -123,13 +123,7 @@ def correct(service: Service, look: Any) -> Callable[[Order], None]:
             f"{order.path}/status", json={"status": "DATA_PENDING", "note": "wrong area"}
         )
         assert moved.status_code == 200, moved.get_json()
-        look(
-            "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id",
-            id=order.id,
-        )
-        assert order.desk.post(f"{order.path}/create-pack").status_code == 201
-        finish_pack(service, look, order)
-        sign_pack(look, order)
+        make_next_version(service, look, order)
 
     return again
 

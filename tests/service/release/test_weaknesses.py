@@ -8,7 +8,7 @@ import pytest
 
 from service.billing import credits
 from tests.service.packs.specimen import actor_of, as_web, enter, make_ready, read_specimen
-from tests.service.release.conftest import Order, finish_pack, refused, sign_pack
+from tests.service.release.conftest import Order, finish_pack, make_next_version, refused, sign_pack
 from tests.service.release.test_concurrency import asking, at_once
 from tests.service.release.test_downloads import artifact, let_out, links, listing, visitor
 
@@ -21,12 +21,7 @@ def test_weakness_24_a_correction_makes_another_version_and_the_first_one_stays(
     order = make_order()
     let_out(order)
     order.desk.post(f"{order.path}/status", json={"status": "DATA_PENDING", "note": "wrong area"})
-    look(
-        "update work_orders set status = 'READY_FOR_RENDER' where work_order_id = :id", id=order.id
-    )
-    order.desk.post(f"{order.path}/create-pack")
-    finish_pack(service, look, order)
-    sign_pack(look, order)
+    make_next_version(service, look, order)
     let_out(order, "second")
 
     assert [(one["version"], one["state"]) for one in listing(order.desk, order)] == [

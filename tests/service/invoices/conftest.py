@@ -19,8 +19,8 @@ from service.billing.accounts import Account
 from service.bootstrap import Service
 from service.database.connections import transaction
 from service.identifiers import new_id
-from service.invoices import drafting, issuers, issuing, prices
-from service.invoices.records import Invoice
+from service.invoices import adjusting, drafting, issuers, issuing, prices, records
+from service.invoices.records import Invoice, Settlement
 from service.invoices.totals import Item
 
 #: Of Karnataka, with check digits that are right.
@@ -81,6 +81,22 @@ class Books:
         """An issued invoice to the account."""
         made = self.draft(account, *items)
         return self.run(issuing.issue, account, made.invoice_id, key=f"i:{made.invoice_id}", on=on)
+
+    def credited(
+        self, account: Account, made: Invoice, amount: str, reason: str = "One page was missing"
+    ) -> Settlement:
+        """The only credit note on an invoice, just made."""
+        self.run(
+            adjusting.credit_note,
+            account,
+            made.invoice_id,
+            amount=Decimal(amount),
+            reason=reason,
+            key=f"cn:{made.invoice_id}",
+        )
+        with self.acting() as connection:
+            (note,) = records.settlements_of(connection, self.firm_id, made.invoice_id)
+        return note
 
     def run(self, operation: Callable[..., Any], account: Account, *given: Any, **more: Any) -> Any:
         """What an operation gives, in a transaction of its own."""

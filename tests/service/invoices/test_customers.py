@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.errors import ServiceError
-from service.invoices import adjusting, drafting, issuers, issuing, records
+from service.invoices import drafting, issuers, issuing, records
 from service.invoices.gst import check_digit
 from service.invoices.printing import credit_note_pdf
 from tests.service.invoices.conftest import CUSTOMER_IN_TAMIL_NADU, ISSUER_GSTIN, Books, item
@@ -91,16 +91,7 @@ def test_what_cannot_be_taxed_rightly_is_not_issued_and_takes_no_number(
 def test_the_paper_for_a_zone_says_so_and_shows_integrated_tax(books: Books) -> None:
     account = books.account(gstin=CUSTOMER_IN_KARNATAKA, bill_to=ZONE)
     made = books.issued(account)
-    books.run(
-        adjusting.credit_note,
-        account,
-        made.invoice_id,
-        amount=Decimal("118.00"),
-        reason="One page was missing",
-        key=f"cn:{made.invoice_id}",
-    )
-    with books.acting() as connection:
-        (note,) = records.settlements_of(connection, books.firm_id, made.invoice_id)
+    note = books.credited(account, made, "118.00")
     invoice = shown(printed(books, made))
     credited = shown(credit_note_pdf(made, note))
 

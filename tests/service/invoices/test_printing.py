@@ -184,16 +184,7 @@ def test_what_invoices_will_name_is_refused_when_it_is_entered(books: Books) -> 
 def test_a_credit_note_names_its_invoice(books: Books) -> None:
     account = books.account()
     made = books.issued(account)
-    books.run(
-        adjusting.credit_note,
-        account,
-        made.invoice_id,
-        amount=Decimal("118.00"),
-        reason="One page was missing",
-        key="cn",
-    )
-    with books.acting() as connection:
-        (note,) = records.settlements_of(connection, books.firm_id, made.invoice_id)
+    note = books.credited(account, made, "118.00")
     text = shown(credit_note_pdf(made, note)).replace("\n", " ")
     for wanted in ("CREDIT NOTE", str(note.number), str(made.number), "100.00", "9.00", "118.00"):
         assert wanted in text

@@ -43,6 +43,7 @@ _LEDGER = (
 )
 _INVOICES = (
     "tests/service/invoices/test_gst.py",
+    "tests/service/invoices/test_customers.py",
     "tests/service/invoices/test_numbering.py",
     "tests/service/invoices/test_of_the_original.py",
     "tests/service/invoices/test_settling.py",
@@ -69,6 +70,7 @@ MODULES = {
     "service.billing.credits": _LEDGER,
     "service.invoices.totals": _INVOICES,
     "service.invoices.gst": _INVOICES,
+    "service.invoices.customers": _INVOICES,
     "service.invoices.numbering": _INVOICES,
     "service.invoices.settling": _INVOICES,
     "service.payments.settling": _PAYMENTS,

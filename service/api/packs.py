@@ -112,9 +112,10 @@ def list_packs(path: WorkOrderPath, query: PacksQuery) -> Response:
 def download(path: ArtifactPath) -> Response:
     """The bytes as they were made, also of a version that was replaced since.
 
-    Before its release a report is read by those alone who sign it, as a copy with a mark on every page
-    (header `Zenops-Review-Copy: 1`), and the bundle by those who make
-    reports; that is written down as a review. The ETag is the sha256 of what is sent, the header Zenops-Bundle-Digest the digest that valuers sign.
+    Before its release a report is read by those alone who sign it, as a copy with a mark on every
+    page (header `Zenops-Review-Copy: 1`), and the bundle by those who make reports; that is written
+    down as a review. The ETag is the sha256 of what is sent, the header `Zenops-Bundle-Digest` the
+    digest that valuers sign.
     """
     now = current()
     pack = _pack(_order(path), path)

@@ -64,8 +64,8 @@ def artifact_for(connection: Connection, actor: Actor, pack: Pack, kind: str) ->
     """A file of a pack that the actor, who holds deliverables.download, may have.
 
     What is released is theirs. Before that a marked copy of the report is opened by whoever must
-    read it to sign, and the bundle, which is data to be checked, by whoever has packs made. A report that was
-    withdrawn is nobody's any more; its bundle stays with those.
+    read it to sign, and the bundle, which is data to be checked, by whoever has packs made. A report
+    that was withdrawn is nobody's any more; its bundle stays with those.
 
     Raises:
         ServiceError: 404, there is none of the kind (yet); 403 DELIVERABLE_NOT_RELEASED, with what

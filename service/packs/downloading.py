@@ -13,7 +13,6 @@ from service.audit.events import record
 from service.errors import ServiceError, forbidden, not_found
 from service.objects.storage import get_bytes, stream
 from service.packs import records
-from service.packs.review_copies import mark_line, marked_docx, marked_pdf
 from service.release.records import deliverable_of_pack
 from service.release.telling import gate_status
 from service.workorders.records import find, find_snapshot
@@ -113,6 +112,9 @@ def sent(objects: Objects, pack: Pack, opened: Opened) -> Sent:
     artifact = opened.artifact
     if not opened.is_marked:
         return Sent(artifact.object_key, artifact.sha256, artifact.size, None)
+    # What marks takes longer to load than the rest, and few processes ever mark.
+    from service.packs.review_copies import mark_line, marked_docx, marked_pdf  # noqa: PLC0415
+
     mark = marked_docx if artifact.kind == "docx" else marked_pdf
     stored = get_bytes(objects, artifact.object_key, most=_MOST_TO_MARK)
     copy = mark(stored, mark_line(pack.version, pack.bundle_digest))

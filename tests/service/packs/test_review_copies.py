@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import subprocess
+import sys
 import zipfile
 from typing import Any
 from uuid import UUID
@@ -202,3 +204,13 @@ def test_a_bundle_is_data_and_is_given_as_it_is(desk: Any, made: UUID) -> None:
 
     assert answer.status_code == 200
     assert "Zenops-Review-Copy" not in answer.headers
+
+
+def test_a_process_that_marks_nothing_does_not_load_what_marks() -> None:
+    code = (
+        "import sys, service.api.packs, service.web.work_order_pages;"
+        "print(*sorted({'lxml', 'pikepdf', 'reportlab'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""
